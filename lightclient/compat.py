@@ -8,34 +8,53 @@ at 32 bits: mask there where it matters.
 
 import sys
 
+TYPE_CHECKING = False
 IS_MICROPYTHON = sys.implementation.name == "micropython"
 
-if IS_MICROPYTHON:
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    F = TypeVar("F", bound=Callable[..., object])
+    ptr8 = memoryview
+    ptr32 = memoryview
+    uint = int
+
+    class micropython:
+        @staticmethod
+        def viper(function: F) -> F: ...
+        @staticmethod
+        def native(function: F) -> F: ...
+
+    def const(value: int) -> int: ...
+
+elif IS_MICROPYTHON:
     import micropython
     from micropython import const
 
     # Inside a viper function these names are the compiler's own; outside they are not called.
     ptr8 = ptr32 = uint = int
+
 else:
 
-    class micropython:  # noqa: N801 - it stands for the module of that name
+    class micropython:
         """Decorators that leave a function as it is."""
 
         @staticmethod
-        def viper(function):  # type: ignore[no-untyped-def]
+        def viper(function):
             return function
 
         @staticmethod
-        def native(function):  # type: ignore[no-untyped-def]
+        def native(function):
             return function
 
-    def const(value):  # type: ignore[no-untyped-def]
+    def const(value):
         return value
 
-    def ptr8(buffer):  # type: ignore[no-untyped-def]
+    def ptr8(buffer):
         return memoryview(buffer).cast("B")
 
-    def ptr32(buffer):  # type: ignore[no-untyped-def]
+    def ptr32(buffer):
         return memoryview(buffer).cast("B").cast("I")
 
     uint = int

@@ -6,10 +6,6 @@ chainworks are those of Core 30 (mainnet: block 912,683).
 
 from binascii import unhexlify
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from lightclient.serialize import Buffer
-
 DEFAULT_MAX_TIP_AGE = 24 * 60 * 60  # seconds; Core: DEFAULT_MAX_TIP_AGE
 
 

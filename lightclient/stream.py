@@ -61,7 +61,7 @@ class StreamParser:
     @property
     def done(self) -> bool:
         """Whether the whole structure has been read."""
-        return self._mode == _DONE
+        return bool(self._mode == _DONE)
 
     def feed(self, data: "Buffer", start: int, end: int) -> None:
         """Take `data[start:end]`. Raises TrailingData for bytes after the end, and what the rules say."""
