@@ -1,0 +1,261 @@
+"""The chain with most work, a window of it, and whether it is fit to act on.
+
+Theory of operation: headers come in batches that follow a parent. If the parent is the tip, the
+batch extends the chain. If it is an older header of the window, the batch is a branch: it is judged
+from the state at the fork, its work is added up, and nothing of it is stored. As soon as a branch
+has more work than the chain it wins: if it lies whole in the batch buffer it is taken over at once;
+if not, the chain goes back to the fork and the branch is fetched again (two branches would not fit
+a device). Until the promised work is there again, nothing is acted on.
+
+States for forks are rebuilt from checkpoints that are taken every `interval` headers; rebuilding
+reads headers that have been accepted before and hashes nothing.
+"""
+
+from lightclient.compat import const
+from lightclient.errors import (
+    BadLink,
+    HeaderNotInChain,
+    LightClientError,
+    NotEnoughWork,
+    NotSynced,
+    ReorgTooDeep,
+    StaleTip,
+)
+from lightclient.headers.checkpoint import decode_checkpoint, encode_checkpoint
+from lightclient.headers.header import MERKLE_ROOT, PREV_BLOCK_HASH
+from lightclient.headers.rules import HeaderRules
+from lightclient.headers.state import ChainState
+from lightclient.limits import HEADER_SIZE, MAX_LOCATOR
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lightclient.headers.store import RamStore
+    from lightclient.params import Network
+    from lightclient.serialize import Buffer
+
+# What `accept` did with a batch.
+EXTENDED = const(0)  # the chain has grown
+KNOWN = const(1)  # nothing new in it
+BRANCH = const(2)  # a branch that has no more work than the chain so far
+REORGANISED = const(3)  # a branch has replaced the end of the chain
+REFETCH = const(4)  # a branch has won: the chain stands at the fork, send the branch again
+
+_NO_FORK = const(-2)
+
+
+class HeaderChain:
+    """The chain of `network` from `start` (a ChainState) on, its newest headers in `store`.
+
+    `interval` is the distance of the states kept for forks: a reorg can go back at least the
+    store's capacity less `interval` and one batch.
+    """
+
+    def __init__(self, network: "Network", store: "RamStore", start: ChainState, interval: int = 64) -> None:
+        self.network = network
+        self.store = store
+        self.rules = HeaderRules(network)
+        self.rules.state.copy_from(start)
+        self._interval = interval
+        self._saved = ChainState()
+        self._branch = ChainState()
+        self._fork_height = _NO_FORK
+        self._record = bytearray(HEADER_SIZE)
+        self._checkpoints: "list[tuple[int, bytes]]" = []
+        self._promised_work = 0
+        self.reorg_depth = 0  # headers that the last reorg took back
+        store.begin(start.height + 1)
+        self._take_checkpoint()
+
+    @property
+    def state(self) -> ChainState:
+        """Read it, do not change it."""
+        return self.rules.state
+
+    @property
+    def tip_height(self) -> int:
+        return self.rules.state.height
+
+    def accept(
+        self,
+        buffer: bytearray,
+        offset: int,
+        count: int,
+        parent_height: int,
+        parent_hash: "Buffer",
+        now: int,
+        fill_links: bool = False,
+    ) -> int:
+        """Judge `count` headers that follow the header `parent_hash` at `parent_height`.
+
+        Returns EXTENDED, KNOWN, BRANCH, REORGANISED or REFETCH. Raises the error of the first rule
+        broken (nothing is changed then), BadLink for an unknown parent, ReorgTooDeep for one below
+        the window.
+        """
+        state = self.rules.state
+        if count == 0:
+            return KNOWN
+        if parent_height == state.height and parent_hash == state.block_hash:
+            self._extend(buffer, offset, count, now, fill_links)
+            self._fork_height = _NO_FORK
+            return EXTENDED
+        whole = True
+        if (
+            self._fork_height != _NO_FORK
+            and parent_height == self._branch.height
+            and parent_hash == self._branch.block_hash
+        ):
+            whole = False  # goes on with the branch of the batch before
+        else:
+            self._begin_branch(parent_height, parent_hash)
+        return self._accept_branch(buffer, offset, count, now, fill_links, whole)
+
+    def _extend(self, buffer: bytearray, offset: int, count: int, now: int, fill_links: bool) -> None:
+        rules = self.rules
+        self._saved.copy_from(rules.state)
+        try:
+            rules.extend(buffer, offset, count, now, fill_links)
+        except LightClientError:
+            rules.state.copy_from(self._saved)
+            raise
+        self.store.append(buffer, offset, count)
+        if rules.state.height - self._checkpoints[-1][0] >= self._interval:
+            self._take_checkpoint()
+
+    def _begin_branch(self, parent_height: int, parent_hash: "Buffer") -> None:
+        self._fork_height = _NO_FORK
+        if parent_height > self.tip_height:
+            raise BadLink("the parent is above the tip", parent_height)
+        if parent_height < self._checkpoints[0][0]:
+            raise ReorgTooDeep(
+                "the fork lies at %d, below %d where the window begins" % (parent_height, self._checkpoints[0][0]),
+                parent_height,
+            )
+        if parent_hash != self.block_hash_at(parent_height):
+            raise BadLink("the parent is not in the chain", parent_height)
+        self._state_at(parent_height, self._branch)
+        self._fork_height = parent_height
+
+    def _accept_branch(
+        self, buffer: bytearray, offset: int, count: int, now: int, fill_links: bool, whole: bool
+    ) -> int:
+        rules = self.rules
+        chain = rules.state
+        fork_height = self._fork_height
+        self._fork_height = _NO_FORK  # a branch that breaks a rule is forgotten
+        rules.state = self._branch
+        try:
+            rules.extend(buffer, offset, count, now, fill_links)
+        finally:
+            rules.state = chain
+        self._fork_height = fork_height
+        branch = self._branch
+        if branch.height <= chain.height and branch.block_hash == self.block_hash_at(branch.height):
+            self._fork_height = _NO_FORK
+            return KNOWN
+        if branch.chainwork <= chain.chainwork:
+            return BRANCH  # equal work: what was seen first stays
+        self._fork_height = _NO_FORK
+        self.reorg_depth = chain.height - fork_height
+        if whole:
+            # headers at the start of the batch may be our own: the bridge guessed the fork too low
+            while fork_height < chain.height and self._is_own(fork_height + 1, buffer, offset):
+                fork_height += 1
+                offset += HEADER_SIZE
+                count -= 1
+            self.reorg_depth = chain.height - fork_height
+            self._go_back(fork_height)
+            self.store.append(buffer, offset, count)
+            chain.copy_from(branch)
+            return REORGANISED if self.reorg_depth else EXTENDED
+        self._promised_work = max(self._promised_work, branch.chainwork)
+        self._state_at(fork_height, chain)
+        self._go_back(fork_height)
+        return REFETCH
+
+    def _is_own(self, height: int, buffer: bytearray, offset: int) -> bool:
+        self.store.read_into(height, self._record, 0)
+        return self._record == buffer[offset : offset + HEADER_SIZE]
+
+    def _go_back(self, height: int) -> None:
+        self.store.truncate(height)
+        while self._checkpoints[-1][0] > height:
+            self._checkpoints.pop()
+
+    def _take_checkpoint(self) -> None:
+        state = self.rules.state
+        self._checkpoints.append((state.height, encode_checkpoint(self.network, state)))
+        # a state is of use only while the headers that follow it are in the window
+        while len(self._checkpoints) > 1 and self._checkpoints[0][0] + 1 < self.store.first_height:
+            del self._checkpoints[0]
+
+    def _state_at(self, height: int, state: ChainState) -> None:
+        """Rebuild the state after the header at `height` of the window."""
+        i = len(self._checkpoints) - 1
+        while self._checkpoints[i][0] > height:
+            i -= 1
+        decode_checkpoint(self.network, self._checkpoints[i][1], state)
+        if state.height == height:
+            return
+        last_hash = self.block_hash_at(height)
+        while state.height < height:
+            self.store.read_into(state.height + 1, self._record, 0)
+            state.absorb(self.network, self._record, 0, last_hash)
+
+    def block_hash_at(self, height: int) -> bytes:
+        """The block_hash of a header of the window, its base included: the header above it carries it."""
+        if height == self.tip_height:
+            return self.rules.state.block_hash
+        self.store.read_into(height + 1, self._record, 0)
+        return bytes(self._record[PREV_BLOCK_HASH:MERKLE_ROOT])
+
+    def require_header(self, height: int, header: "Buffer") -> None:
+        """Raises HeaderNotInChain unless these 80 bytes are the header at `height` of the window."""
+        self.store.read_into(height, self._record, 0)
+        if self._record != header:
+            raise HeaderNotInChain("another header is at height %d of the chain" % height, height)
+
+    def has_block(self, height: int, block_hash: bytes) -> bool:
+        """Whether that block is (still) in the chain; for heights below the window: False."""
+        return self.store.first_height - 1 <= height <= self.tip_height and self.block_hash_at(height) == block_hash
+
+    def confirmations(self, height: int) -> int:
+        """1 for the tip's own transactions."""
+        return self.tip_height - height + 1
+
+    def write_locator(self, out: "bytearray") -> int:
+        """Write (height, block_hash) pairs of 36 bytes, newest first, at doubling distances; returns the length."""
+        length = 0
+        step = 1
+        height = self.tip_height
+        lowest = max(self._checkpoints[0][0], self.store.first_height - 1)
+        while length < 36 * MAX_LOCATOR:
+            out[length : length + 4] = height.to_bytes(4, "little")
+            out[length + 4 : length + 36] = self.block_hash_at(height)
+            length += 36
+            if height == lowest:
+                break
+            if length == 36 * (MAX_LOCATOR - 1):
+                height = lowest
+            else:
+                height = max(height - step, lowest)
+                step *= 2
+        return length
+
+    def require_ready(self, now: int, best_height: int = 0) -> None:
+        """Raises unless the chain is fit to act on; accepting headers does not need it.
+
+        NotEnoughWork: below the network's minimum chainwork. NotSynced: the bridge knows more blocks,
+        or a branch that has won is still being fetched. StaleTip: the tip is older than the network
+        allows by the clock `now`, or there is no clock.
+        """
+        state = self.rules.state
+        if state.chainwork < self.network.minimum_chainwork:
+            raise NotEnoughWork("the chain has less work than %s must have by now" % self.network.name, state.height)
+        if state.chainwork < self._promised_work:
+            raise NotSynced("a longer branch is still being fetched", state.height)
+        if state.height < best_height:
+            raise NotSynced("at %d of %d" % (state.height, best_height), state.height)
+        if now == 0:
+            raise StaleTip("no clock: the age of the tip is unknown", state.height)
+        if now - state.time > self.network.max_tip_age:
+            raise StaleTip("the tip is %d s old" % (now - state.time), state.height)

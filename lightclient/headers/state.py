@@ -1,0 +1,99 @@
+"""What the next header is judged by (DESIGN: a few numbers, whatever the height)."""
+
+from lightclient.headers.header import read_bits, read_time
+from lightclient.headers.target import bits_to_target, work
+from lightclient.limits import EPOCH, MEDIAN_TIME_SPAN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lightclient.params import Network
+    from lightclient.serialize import Buffer
+
+
+class ChainState:
+    """The tip and what its rules remember.
+
+    `times` holds the last header times, that of height h in slot h % 11; `times_known` of them are
+    there. `normal_bits` are the last bits that were not a 20-minute exception; `epoch_first_time`
+    and `epoch_first_bits` belong to the first block of the tip's epoch. 0 in these three: unknown,
+    it lies before the anchor. `chainwork` counts from genesis when `complete`, else from the anchor.
+    `time_checked`: the tip itself passed the median-time-past rule (see `rules.ordinary_headers`).
+    """
+
+    def __init__(self) -> None:
+        self.height = -1
+        self.block_hash = bytes(32)
+        self.time = 0
+        self.bits = 0
+        self.times = [0] * MEDIAN_TIME_SPAN
+        self.times_known = 0
+        self.time_checked = False
+        self.normal_bits = 0
+        self.epoch_first_time = 0
+        self.epoch_first_bits = 0
+        self.chainwork = 0
+        self.complete = False
+        self._work_bits = 0
+        self._work = 0
+
+    def copy_from(self, other: "ChainState") -> None:
+        for i in range(MEDIAN_TIME_SPAN):
+            self.times[i] = other.times[i]
+        self.height = other.height
+        self.block_hash = other.block_hash
+        self.time = other.time
+        self.bits = other.bits
+        self.times_known = other.times_known
+        self.time_checked = other.time_checked
+        self.normal_bits = other.normal_bits
+        self.epoch_first_time = other.epoch_first_time
+        self.epoch_first_bits = other.epoch_first_bits
+        self.chainwork = other.chainwork
+        self.complete = other.complete
+
+    def times_complete(self) -> bool:
+        """Whether the median-time-past of the tip is known: 11 times, or all since genesis."""
+        return self.times_known == MEDIAN_TIME_SPAN or self.times_known == self.height + 1
+
+    def median_time_past(self) -> int:
+        """Median of the last 11 times, of those that are known (BIP113; Core: GetMedianTimePast)."""
+        times = sorted(self.times[(self.height - i) % MEDIAN_TIME_SPAN] for i in range(self.times_known))
+        return times[len(times) // 2] if times else 0
+
+    def work_of(self, bits: int, network: "Network") -> int:
+        """The work of one header with these bits, remembered until the bits change."""
+        if bits != self._work_bits:
+            self._work = work(bits_to_target(bits, network))
+            self._work_bits = bits
+        return self._work
+
+    def absorb(self, network: "Network", buffer: "Buffer", offset: int, block_hash: bytes) -> None:
+        """Make the header at `offset`, which has been accepted, the tip."""
+        time = read_time(buffer, offset)
+        bits = read_bits(buffer, offset)
+        self.height += 1
+        self.block_hash = block_hash
+        self.time = time
+        self.bits = bits
+        self.times[self.height % MEDIAN_TIME_SPAN] = time
+        if self.times_known < MEDIAN_TIME_SPAN:
+            self.times_known += 1
+        if self.height % EPOCH == 0:
+            self.epoch_first_time = time
+            self.epoch_first_bits = bits
+            self.normal_bits = bits
+        elif not (network.allow_min_difficulty and bits == network.pow_limit_bits):
+            self.normal_bits = bits
+        self.chainwork += self.work_of(bits, network)
+
+    def absorb_run(self, network: "Network", buffer: "Buffer", offset: int, count: int, block_hash: bytes) -> None:
+        """As `absorb` for `count` headers of `normal_bits` that do not start an epoch."""
+        height = self.height + count
+        for i in range(min(count, MEDIAN_TIME_SPAN)):
+            self.times[(height - i) % MEDIAN_TIME_SPAN] = read_time(buffer, offset + 80 * (count - 1 - i))
+        self.times_known = min(self.times_known + count, MEDIAN_TIME_SPAN)
+        self.height = height
+        self.block_hash = block_hash
+        self.time = self.times[height % MEDIAN_TIME_SPAN]
+        self.bits = self.normal_bits
+        self.chainwork += count * self.work_of(self.bits, network)

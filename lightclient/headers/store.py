@@ -1,0 +1,54 @@
+"""Where a chain keeps its window of headers.
+
+A store holds the 80-byte records of consecutive heights, `first_height` to `tip_height`
+(`tip_height == first_height - 1`: none), and offers `append`, `read_into` and `truncate`.
+`RamStore` keeps the newest ones in one ring that is made once.
+"""
+
+from lightclient.errors import HeaderNotInChain, LimitExceeded
+from lightclient.limits import HEADER_SIZE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lightclient.serialize import Buffer
+
+
+class RamStore:
+    """The newest `capacity` headers (80 bytes each); older ones are overwritten."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.first_height = 0
+        self.tip_height = -1
+        self._ring = bytearray(capacity * HEADER_SIZE)
+        self._view = memoryview(self._ring)
+
+    def begin(self, height: int) -> None:
+        """Empty the store; the first header appended has this height."""
+        self.first_height = height
+        self.tip_height = height - 1
+
+    def append(self, buffer: "Buffer", offset: int, count: int) -> None:
+        """Keep `count` records that follow the tip."""
+        view = memoryview(buffer)
+        for _ in range(count):
+            slot = (self.tip_height + 1) % self.capacity * HEADER_SIZE
+            self._view[slot : slot + HEADER_SIZE] = view[offset : offset + HEADER_SIZE]
+            self.tip_height += 1
+            offset += HEADER_SIZE
+        self.first_height = max(self.first_height, self.tip_height - self.capacity + 1)
+
+    def truncate(self, height: int) -> None:
+        """Forget the headers above `height`."""
+        if not self.first_height - 1 <= height <= self.tip_height:
+            raise LimitExceeded("truncate outside the window", height)
+        self.tip_height = height
+
+    def read_into(self, height: int, buffer: "bytearray | memoryview", offset: int) -> None:
+        """Copy the record of `height`. Raises HeaderNotInChain when it is not in the window."""
+        if not self.first_height <= height <= self.tip_height:
+            raise HeaderNotInChain(
+                "height %d is not in the window %d to %d" % (height, self.first_height, self.tip_height), height
+            )
+        slot = height % self.capacity * HEADER_SIZE
+        buffer[offset : offset + HEADER_SIZE] = self._view[slot : slot + HEADER_SIZE]
