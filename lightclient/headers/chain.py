@@ -25,7 +25,7 @@ from lightclient.headers.checkpoint import decode_checkpoint, encode_checkpoint
 from lightclient.headers.header import MERKLE_ROOT, PREV_BLOCK_HASH
 from lightclient.headers.rules import HeaderRules
 from lightclient.headers.state import ChainState
-from lightclient.limits import HEADER_SIZE, MAX_LOCATOR
+from lightclient.limits import HEADER_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -223,18 +223,21 @@ class HeaderChain:
         return self.tip_height - height + 1
 
     def write_locator(self, out: "bytearray") -> int:
-        """Write (height, block_hash) pairs of 36 bytes, newest first, at doubling distances; returns the length."""
+        """Fill `out` with (height, block_hash) pairs of 36 bytes; returns the length.
+
+        Newest first, at doubling distances, the last one the window's base.
+        """
         length = 0
         step = 1
         height = self.tip_height
         lowest = max(self._checkpoints[0][0], self.store.first_height - 1)
-        while length < 36 * MAX_LOCATOR:
+        while length + 36 <= len(out):
             out[length : length + 4] = height.to_bytes(4, "little")
             out[length + 4 : length + 36] = self.block_hash_at(height)
             length += 36
             if height == lowest:
                 break
-            if length == 36 * (MAX_LOCATOR - 1):
+            if length + 72 > len(out):
                 height = lowest
             else:
                 height = max(height - step, lowest)

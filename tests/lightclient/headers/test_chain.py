@@ -185,7 +185,7 @@ def test_reorg_as_deep_as_the_window_says():
 
 def test_ready_needs_work_a_fresh_tip_and_all_blocks():
     network = trivial_network()
-    chain, miner = begun(network, headers=20)
+    chain, _ = begun(network, headers=20)
     tip_time = chain.state.time
     chain.require_ready(tip_time + 100)
     chain.require_ready(tip_time + network.max_tip_age)
@@ -212,7 +212,7 @@ def test_headers_of_the_window_are_found_and_others_not():
 
 
 def test_locator_goes_down_to_the_windows_base():
-    chain, miner = begun(headers=100)
+    chain, _ = begun(headers=100)
     out = bytearray(36 * 12)
     length = chain.write_locator(out)
     heights = [int.from_bytes(out[i : i + 4], "little") for i in range(0, length, 36)]
@@ -223,8 +223,8 @@ def test_locator_goes_down_to_the_windows_base():
     assert fresh.write_locator(out) == 36
 
 
-def test_a_long_window_fills_the_locator_and_ends_at_its_base():
-    chain, miner = begun(capacity=1060, interval=2000, headers=1050)
-    out = bytearray(36 * 12)
-    assert chain.write_locator(out) == 36 * 12
-    assert int.from_bytes(out[36 * 11 : 36 * 11 + 4], "little") == 0
+def test_a_locator_without_room_for_all_steps_still_ends_at_the_base():
+    chain, _ = begun(headers=100)
+    out = bytearray(36 * 4)
+    length = chain.write_locator(out)
+    assert [int.from_bytes(out[i : i + 4], "little") for i in range(0, length, 36)] == [100, 99, 97, 0]

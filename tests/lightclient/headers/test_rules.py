@@ -245,7 +245,7 @@ def test_an_activation_inside_a_batch_is_seen():
 
 
 def test_an_anchor_leaves_rules_unverified_and_counts_them():
-    rules, miner = begun(NETWORK, headers=100)
+    _, miner = begun(NETWORK, headers=100)
     anchored = HeaderRules(NETWORK)
     buffer = miner.batch(30)
     anchored.begin_at_anchor(buffer, 0, 101, NOW)
@@ -274,7 +274,7 @@ def test_the_first_retarget_after_an_anchor_is_held_to_its_bounds():
 
 
 def test_testnet_bits_before_the_anchor_are_learned_once():
-    rules, miner = begun(TESTNET, headers=EPOCH + 5, step=300)
+    _, miner = begun(TESTNET, headers=EPOCH + 5, step=300)
     buffer = bytearray(80 * 20)
     miner.next_into(buffer, 0, step=1201)  # the anchor is a 20-minute exception
     for i in range(1, 20):
@@ -302,7 +302,7 @@ def test_filled_links_are_written_not_believed():
 
 
 def test_ordinary_headers_allocates_nothing():
-    rules, miner = begun(NETWORK, headers=20)
+    _, miner = begun(NETWORK, headers=20)
     limits = array("I", [NETWORK.pow_limit_bits, miner.state.time, 0xFFFFFFFF, 0xFFFFFFFF, 4, 0x7FFFFFFF])
     buffer = miner.batch(30)
     assert no_allocation(ordinary_headers, buffer, 0, 30, limits) == 30
