@@ -12,7 +12,7 @@ class LightClientError(Exception):
     height = -1
 
     def __init__(self, detail: str = "", height: int = -1) -> None:
-        Exception.__init__(self, detail)
+        super().__init__(detail)
         self.detail = detail
         if height >= 0:
             self.height = height
