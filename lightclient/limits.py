@@ -38,3 +38,6 @@ MAX_BATCH_HEADERS = const(96)  # 96 x 80 bytes: the device's one batch buffer
 MAX_LOCATOR = const(12)  # (height, hash) pairs: 1 + 10 steps doubling + the window's base
 MAX_DETAIL = const(120)  # bytes of a text for people
 MAX_NAME = const(40)  # bytes of a name: network, device, version
+MAX_QUEUE = const(16)  # messages of an end that wait for credit
+MAX_REQUESTS = const(8)  # payments that a device waits for at a time
+MAX_EVENTS = const(64)  # events that the program around a client has not read yet

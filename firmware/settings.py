@@ -1,0 +1,81 @@
+"""settings.json: what a device is told when it is set up. Nothing of it comes over the link.
+
+network              name of the network
+checkpoint           hex of a checkpoint to start from; left out: the network's genesis header
+replay               for recorded headers only: {"minimum_chainwork": hex}
+window               headers that are held in RAM, 80 bytes each
+board                name of the board
+relay_seconds        how long the relay closes for a payment
+pairing_key          hex, shared with the bridge
+requests             payments to wait for: request_id, script_pubkey (hex), min_amount (satoshis),
+                     min_confirmations
+"""
+
+import json
+from binascii import unhexlify
+
+from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint
+from lightclient.headers.rules import HeaderRules
+from lightclient.headers.state import ChainState
+from lightclient.limits import MAX_REQUESTS
+from lightclient.params import NETWORKS
+from lightclient.spv.payment import PaymentRequest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from lightclient.params import Network
+
+_MIN_WINDOW = 32
+_MAX_WINDOW = 4096
+
+
+class Settings:
+    """The settings, checked. Raises ValueError with one line about the first that is wrong."""
+
+    def __init__(self, values: "dict[str, Any]") -> None:
+        name = values.get("network", "mainnet")
+        if name not in NETWORKS:
+            raise ValueError("settings: unknown network")
+        network = NETWORKS[name]
+        replay = values.get("replay")
+        if replay is not None:
+            network = network.replay(int(replay["minimum_chainwork"], 16))
+        self.network: "Network" = network
+        self.start = _start(network, values.get("checkpoint", ""))
+        self.window = _number(values, "window", 256, _MIN_WINDOW, _MAX_WINDOW)
+        self.board_name = values.get("board", "simulated")
+        self.relay_ms = 1000 * _number(values, "relay_seconds", 3, 1, 600)
+        self.pairing_key = unhexlify(values.get("pairing_key", ""))
+        requests = values.get("requests", [])
+        if len(requests) > MAX_REQUESTS:
+            raise ValueError("settings: too many requests")
+        self.requests = [
+            PaymentRequest(r["request_id"], unhexlify(r["script_pubkey"]), r["min_amount"], r["min_confirmations"])
+            for r in requests
+        ]
+
+
+def _number(values: "dict[str, Any]", key: str, default: int, lowest: int, highest: int) -> int:
+    value = values.get(key, default)
+    if not isinstance(value, int) or not lowest <= value <= highest:
+        raise ValueError("settings: " + key + " is not between " + str(lowest) + " and " + str(highest))
+    return value
+
+
+def _start(network: "Network", checkpoint_hex: str) -> ChainState:
+    if len(checkpoint_hex) > 2 * MAX_CHECKPOINT_SIZE:
+        raise ValueError("settings: the checkpoint is too long")
+    if checkpoint_hex:
+        state = ChainState()
+        decode_checkpoint(network, unhexlify(checkpoint_hex), state)
+        return state
+    rules = HeaderRules(network)
+    rules.begin_at_genesis(network.genesis_header, 0)
+    return rules.state
+
+
+def load_settings(path: str) -> Settings:
+    with open(path) as file:
+        return Settings(json.load(file))

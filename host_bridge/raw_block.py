@@ -1,0 +1,91 @@
+"""A raw block taken apart: its transactions, their txids, Merkle branches."""
+
+from lightclient.errors import LimitExceeded, TrailingData, TruncatedInput
+from lightclient.hashes import hash256
+from lightclient.limits import HEADER_SIZE, MAX_BLOCK_TRANSACTIONS
+from lightclient.serialize import compact_size_length, read_compact_size
+from lightclient.spv.transaction import TransactionWalk
+
+
+def walk_transaction(transaction: bytes) -> TransactionWalk:
+    """The finished walk of a whole transaction; raises what it breaks."""
+    walk = TransactionWalk()
+    walk.begin(len(transaction))
+    walk.feed(transaction, 0, len(transaction))
+    walk.close()
+    return walk
+
+
+def parse_block(block: bytes) -> list[tuple[int, int, bytes]]:
+    """(start, end, txid) of each transaction; txids in internal order.
+
+    Raises TruncatedInput, TrailingData, LimitExceeded, NonCanonicalEncoding.
+    """
+    if len(block) <= HEADER_SIZE:
+        raise TruncatedInput(f"block of {len(block)} bytes")
+    cursor = _Cursor(block, HEADER_SIZE)
+    count = cursor.compact_size()
+    if not 0 < count <= MAX_BLOCK_TRANSACTIONS:
+        raise LimitExceeded(f"block of {count} transactions, 1 to {MAX_BLOCK_TRANSACTIONS}")
+    transactions = []
+    for _ in range(count):
+        start = cursor.offset
+        txid = cursor.transaction()
+        transactions.append((start, cursor.offset, txid))
+    if cursor.offset != len(block):
+        raise TrailingData(f"block: {len(block) - cursor.offset} bytes left over")
+    return transactions
+
+
+class _Cursor:
+    """Finds where transactions end that announce no size. The verifier judges the one that is proved."""
+
+    def __init__(self, data: bytes, offset: int) -> None:
+        self.data = data
+        self.offset = offset
+
+    def compact_size(self) -> int:
+        value = read_compact_size(self.data, self.offset, len(self.data))
+        self.offset += compact_size_length(self.data[self.offset])
+        return value
+
+    def skip(self, count: int) -> None:
+        self.offset += count
+        if self.offset > len(self.data):
+            raise TruncatedInput(f"block ends early, at byte {len(self.data)}")
+
+    def transaction(self) -> bytes:
+        """Step over a transaction; returns its txid."""
+        data = self.data
+        start = self.offset
+        self.skip(4)
+        body = self.offset
+        segwit = data[body : body + 2] == b"\x00\x01"  # BIP144
+        if segwit:
+            self.skip(2)
+            body += 2
+        inputs = self.compact_size()
+        for _ in range(inputs):
+            self.skip(36)
+            self.skip(self.compact_size() + 4)
+        for _ in range(self.compact_size()):
+            self.skip(8)
+            self.skip(self.compact_size())
+        end = self.offset
+        for _ in range(inputs if segwit else 0):
+            for _ in range(self.compact_size()):
+                self.skip(self.compact_size())
+        self.skip(4)
+        return hash256(data[start : start + 4] + data[body:end] + data[self.offset - 4 : self.offset])
+
+
+def merkle_branch(row: list[bytes], index: int) -> bytes:
+    """The siblings of `row[index]` from the leaf up, 32 bytes each; `row` is the txids of the block."""
+    branch = b""
+    while len(row) > 1:
+        if len(row) & 1:
+            row = [*row, row[-1]]
+        branch += row[index ^ 1]
+        row = [hash256(row[i] + row[i + 1]) for i in range(0, len(row), 2)]
+        index >>= 1
+    return branch

@@ -1,0 +1,170 @@
+"""The payments that a device waits for: proof taken in, confirmed, taken back, acted on at most once.
+
+A proof makes a payment *seen*. It is *confirmed* when it has the confirmations that were asked for
+in a chain that is fit to act on (`HeaderChain.require_ready`); that is told once for each
+(txid, output index). A reorg that drops its block *takes it back*.
+"""
+
+from lightclient.compat import const
+from lightclient.errors import BadFrame, BadMessage, LightClientError, LimitExceeded
+from lightclient.limits import MAX_REQUESTS
+from lightclient.messages import (
+    EVENT_CONFIRMED,
+    EVENT_PAYMENT_SEEN,
+    EVENT_PROOF_STAGE,
+    EVENT_REFUSED,
+    EVENT_TAKEN_BACK,
+)
+from lightclient.spv.proof import STAGES, ProofVerifier
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lightclient.headers.chain import HeaderChain
+    from lightclient.serialize import Buffer
+    from lightclient.spv.payment import ActedPayments, PaymentRequest
+
+    # kind, request_id, txid, amount, confirmations, detail
+    Report = Callable[[int, int, bytes, int, int, str], None]
+
+
+def describe(error: LightClientError) -> str:
+    """One line: the class, which is the rule that was broken, and the detail."""
+    return type(error).__name__ + ": " + str(error)
+
+
+class Payment:
+    """A proved payment and where it stands in the chain."""
+
+    def __init__(self, request: "PaymentRequest", verifier: "ProofVerifier") -> None:
+        self.request = request
+        self.txid = bytes(verifier.txid)
+        self.output_index = verifier.output_index
+        self.amount = verifier.output_value
+        self.height = verifier.height
+        self.block_hash = verifier.block_hash
+        self.told = 0  # confirmations that were last told
+
+
+_NO_PROOF = const(-1)
+
+
+class PaymentBook:
+    """Requests by id, and the proved payment of each. `report` is told what happens.
+
+    One proof is taken in at a time, in pieces; a new one puts an unfinished one aside.
+    """
+
+    def __init__(self, chain: "HeaderChain", acted: "ActedPayments", report: "Report") -> None:
+        self.requests: "dict[int, PaymentRequest]" = {}
+        self.held_back = ""  # why a payment with enough confirmations is not acted on
+        self.verifier = ProofVerifier()
+        self._chain = chain
+        self._payments: "dict[int, Payment]" = {}
+        self._acted = acted
+        self._report = report
+        self._request: "PaymentRequest | None" = None
+        self._proof_id = _NO_PROOF
+        self._size = 0
+        self._taken = 0
+        self._stage_told = 0
+
+    def wait_for(self, request: "PaymentRequest") -> None:
+        if len(self.requests) >= MAX_REQUESTS:
+            raise LimitExceeded("at most " + str(MAX_REQUESTS) + " payments are waited for at a time")
+        self.requests[request.request_id] = request
+
+    def begin_proof(self, request_id: int, proof_id: int, size: int) -> None:
+        """A proof of `size` bytes for a request comes. Raises BadMessage when nothing like it was asked for."""
+        self._proof_id = _NO_PROOF
+        self._request = self.requests.get(request_id)
+        if self._request is None:
+            raise BadMessage("no such request")
+        self._proof_id = proof_id
+        self._size = size
+        self._taken = 0
+        self._stage_told = 0
+        self.verifier.begin(self._chain.network, self._chain, self._request.script_pubkey)
+
+    def drop_proof(self) -> None:
+        """Forget the proof that is coming in."""
+        self._proof_id = _NO_PROOF
+
+    def take_proof_data(self, proof_id: int, offset: int, data: "Buffer") -> bool:
+        """The next piece of the proof. True when it is whole and good: the payment has been noted.
+
+        Raises BadFrame for a piece out of place, and the error of the first rule that the proof or
+        the payment breaks; the proof is then forgotten. Pieces of a forgotten proof are ignored.
+        """
+        if proof_id != self._proof_id or self._request is None:
+            return False
+        if offset != self._taken or offset + len(data) > self._size:
+            raise BadFrame("proof data for byte %d where %d belongs" % (offset, self._taken))
+        self._taken += len(data)
+        try:
+            self.verifier.feed(data, 0, len(data))
+            if self._taken < self._size:
+                return False
+            self.verifier.close()
+            self._request.check_output(self.verifier)
+            self._acted.require_new(self.verifier.txid, self.verifier.output_index)
+        except LightClientError as error:
+            self._proof_id = _NO_PROOF
+            self._refuse(self._request, error)
+            raise
+        finally:
+            self._tell_stages(self._request)
+        self._proof_id = _NO_PROOF
+        self._payments[self._request.request_id] = Payment(self._request, self.verifier)
+        return True
+
+    def _tell_stages(self, request: "PaymentRequest") -> None:
+        while self._stage_told < self.verifier.stage:
+            stage = STAGES[self._stage_told]
+            self._report(EVENT_PROOF_STAGE, request.request_id, bytes(self.verifier.txid), 0, 0, stage)
+            self._stage_told += 1
+
+    def _refuse(self, request: "PaymentRequest", error: LightClientError) -> None:
+        self._tell_stages(request)
+        self._report(EVENT_REFUSED, request.request_id, bytes(self.verifier.txid), 0, 0, describe(error))
+
+    def update(self, now: int, best_height: int) -> None:
+        """Look at every payment again: the chain, the clock or what the bridge knows has changed."""
+        chain = self._chain
+        self.held_back = ""
+        for request_id in list(self._payments):
+            payment = self._payments[request_id]
+            if payment.height >= chain.store.first_height - 1 and not chain.has_block(
+                payment.height, payment.block_hash
+            ):
+                del self._payments[request_id]
+                self._tell(EVENT_TAKEN_BACK, payment, 0, "its block is no longer in the chain")
+                continue
+            confirmations = chain.confirmations(payment.height)
+            if confirmations != payment.told:
+                payment.told = confirmations
+                self._tell(EVENT_PAYMENT_SEEN, payment, confirmations, "")
+            if confirmations < payment.request.min_confirmations:
+                continue
+            try:
+                chain.require_ready(now, best_height)
+            except LightClientError as error:
+                self.held_back = describe(error)
+                continue
+            self._act(payment, confirmations)
+
+    def _act(self, payment: Payment, confirmations: int) -> None:
+        request_id = payment.request.request_id
+        del self._payments[request_id]
+        try:
+            # recorded before anything moves: once, whatever happens next
+            self._acted.add(payment.txid, payment.output_index)
+        except LightClientError as error:  # AlreadyActed, or StoreFull: without the record nothing may move
+            self._tell(EVENT_REFUSED, payment, confirmations, describe(error))
+            return
+        self.requests.pop(request_id, None)
+        self._tell(EVENT_CONFIRMED, payment, confirmations, "")
+
+    def _tell(self, kind: int, payment: Payment, confirmations: int, detail: str) -> None:
+        self._report(kind, payment.request.request_id, payment.txid, payment.amount, confirmations, detail)

@@ -1,0 +1,116 @@
+"""The payment proof container (`.lcproof`): its keys, its ceilings, and how it is written.
+
+Specification: docs/PROOF.md. A canonical CBOR map with integer keys in ascending order:
+
+0 format version, 1 network, 2 height, 3 header, 4 txid, 5 index, 6 depth, 7 transaction,
+8 merkle_branch, and where the transaction is not the coinbase itself, 9 coinbase and
+10 coinbase_merkle_branch.
+
+The number of pairs, the first byte of all, says whether 9 and 10 follow. So a proof that lacks them can
+be refused before its transaction or branch is looked at. Key 11 is kept for an accumulator path.
+"""
+
+from lightclient.cbor import BYTES, MAP, TEXT, UINT, Writer
+from lightclient.compat import const
+from lightclient.limits import (
+    HEADER_SIZE,
+    MAX_HEIGHT,
+    MAX_MERKLE_DEPTH,
+    MAX_NAME,
+    MAX_PROOF_SIZE,
+    MAX_TRANSACTION_SIZE,
+)
+
+FORMAT_VERSION = const(1)
+WITHOUT_COINBASE = const(9)  # pairs of the map
+WITH_COINBASE = const(11)
+MAX_PAIRS = const(23)  # what a head of one byte can say
+_MAX_UINT = 0xFFFFFFFFFFFFFFFF
+
+# Keys.
+VERSION = const(0)
+NETWORK = const(1)
+HEIGHT = const(2)
+HEADER = const(3)
+TXID = const(4)
+INDEX = const(5)
+DEPTH = const(6)
+TRANSACTION = const(7)
+BRANCH = const(8)
+COINBASE = const(9)
+COINBASE_BRANCH = const(10)
+
+KEYS = (
+    "version",
+    "network",
+    "height",
+    "header",
+    "txid",
+    "index",
+    "depth",
+    "transaction",
+    "merkle_branch",
+    "coinbase",
+    "coinbase_merkle_branch",
+)
+MAJOR = (UINT, TEXT, UINT, BYTES, BYTES, UINT, UINT, BYTES, BYTES, BYTES, BYTES)
+# A branch is compared with the depth, an index with the tree, so their own ceilings are wide.
+MAXIMUM = (
+    _MAX_UINT,
+    MAX_NAME,
+    MAX_HEIGHT,
+    HEADER_SIZE,
+    32,
+    _MAX_UINT,
+    MAX_MERKLE_DEPTH,
+    MAX_TRANSACTION_SIZE,
+    MAX_PROOF_SIZE,
+    MAX_TRANSACTION_SIZE,
+    MAX_PROOF_SIZE,
+)
+
+
+def encode_proof(
+    network_name: str,
+    height: int,
+    header: bytes,
+    txid: bytes,
+    index: int,
+    depth: int,
+    transaction: bytes,
+    merkle_branch: bytes,
+    coinbase: "bytes | None" = None,
+    coinbase_merkle_branch: bytes = b"",
+) -> bytes:
+    """Write a container. Nothing is judged here; `merkle_branch` is the siblings one after the other.
+
+    `coinbase` None: the transaction is the coinbase itself. Raises LimitExceeded for what is over MAX_PROOF_SIZE.
+    """
+    size = len(transaction) + len(merkle_branch) + len(coinbase or b"") + len(coinbase_merkle_branch)
+    buffer = bytearray(min(size, MAX_PROOF_SIZE) + 256)
+    writer = Writer(buffer)
+    writer.head(MAP, WITHOUT_COINBASE if coinbase is None else WITH_COINBASE)
+    writer.uint(VERSION)
+    writer.uint(FORMAT_VERSION)
+    writer.uint(NETWORK)
+    writer.text(network_name)
+    writer.uint(HEIGHT)
+    writer.uint(height)
+    writer.uint(HEADER)
+    writer.bytes(header)
+    writer.uint(TXID)
+    writer.bytes(txid)
+    writer.uint(INDEX)
+    writer.uint(index)
+    writer.uint(DEPTH)
+    writer.uint(depth)
+    writer.uint(TRANSACTION)
+    writer.bytes(transaction)
+    writer.uint(BRANCH)
+    writer.bytes(merkle_branch)
+    if coinbase is not None:
+        writer.uint(COINBASE)
+        writer.bytes(coinbase)
+        writer.uint(COINBASE_BRANCH)
+        writer.bytes(coinbase_merkle_branch)
+    return bytes(memoryview(buffer)[: writer.offset])

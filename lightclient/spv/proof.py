@@ -1,0 +1,297 @@
+"""A payment proof, verified as it comes, in constant memory. The format: container.py, docs/PROOF.md.
+
+Theory of operation: each value is checked as soon as it is whole, in the order of the keys; nothing is
+kept but the header, two hashes and a few numbers. Whatever is refused, is refused at the first rule it breaks.
+"""
+
+from lightclient.cbor import MAP, head_length, read_head
+from lightclient.compat import const
+from lightclient.errors import (
+    DepthMismatch,
+    EncodingError,
+    LightClientError,
+    MissingCoinbaseProof,
+    NonCanonicalEncoding,
+    TruncatedInput,
+    TxidMismatch,
+    WrongNetwork,
+)
+from lightclient.hashes import ZERO_HASH
+from lightclient.headers.header import block_hash, read_bits, read_merkle_root
+from lightclient.headers.target import bits_to_target, check_proof_of_work
+from lightclient.limits import HEADER_SIZE
+from lightclient.spv.coinbase import check_coinbase
+from lightclient.spv.container import (
+    BRANCH,
+    COINBASE,
+    COINBASE_BRANCH,
+    DEPTH,
+    FORMAT_VERSION,
+    HEADER,
+    HEIGHT,
+    INDEX,
+    KEYS,
+    MAJOR,
+    MAX_PAIRS,
+    MAXIMUM,
+    NETWORK,
+    TRANSACTION,
+    TXID,
+    VERSION,
+    WITH_COINBASE,
+    WITHOUT_COINBASE,
+)
+from lightclient.spv.merkle import MerkleFold
+from lightclient.spv.transaction import TransactionWalk
+from lightclient.stream import StreamParser
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from lightclient.params import Network
+    from lightclient.serialize import Buffer
+
+    class Chain(Protocol):
+        def require_header(self, height: int, header: "Buffer") -> None: ...
+
+
+# States: what has just been gathered or passed.
+_MAP_HEAD = const(0)
+_ITEM_HEAD = const(1)
+_ITEM_VALUE = const(2)
+_STRING = const(3)
+_SIBLING = const(4)
+
+# `stage`: the check under way, for a display. The last one means that all have passed.
+STAGES = ("format", "network", "header", "chain", "transaction", "branch", "coinbase", "coinbase branch", "accepted")
+_FORMAT = const(0)
+_CHECK_NETWORK = const(1)
+_CHECK_HEADER = const(2)
+_CHECK_CHAIN = const(3)
+_CHECK_TRANSACTION = const(4)
+_CHECK_BRANCH = const(5)
+_CHECK_COINBASE = const(6)
+_CHECK_COINBASE_BRANCH = const(7)
+ACCEPTED = const(8)
+
+
+class ProofVerifier(StreamParser):
+    """Made once; for each proof `begin`, `feed` in pieces of any size, `close`.
+
+    When `close` returns, every rule has been checked (`stage == ACCEPTED`), and these hold: `height`,
+    `header` (80 bytes), `block_hash`, `txid`, `index`, `coinbase_txid`; `anchored`, whether the header
+    was found in a chain; for the script_pubkey asked for, `matches` (outputs that pay it), `output_index`
+    and `output_value` (satoshis) of the largest. Hashes: 32 bytes, internal order.
+
+    After an error the verifier takes no more bytes until the next `begin`.
+    """
+
+    def __init__(self) -> None:
+        StreamParser.__init__(self, HEADER_SIZE)
+        self.header = bytearray(HEADER_SIZE)
+        self.txid = bytearray(32)
+        self._walk = TransactionWalk()
+        self._fold = MerkleFold()
+        self._network: "Network | None" = None
+        self._chain: "Chain | None" = None
+        self._script_pubkey: "bytes | None" = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self.stage = _FORMAT
+        self.anchored = False
+        self.height = -1
+        self.block_hash = ZERO_HASH
+        self.index = 0
+        self.coinbase_txid = ZERO_HASH
+        self.matches = 0
+        self.output_index = -1
+        self.output_value = 0
+        self._refused = True  # until `begin`
+        self._key = VERSION
+        self._pairs = 0
+        self._depth = 0
+        self._left = 0  # siblings of the present branch still to come
+
+    def begin(self, network: "Network", chain: "Chain | None", script_pubkey: "bytes | None" = None) -> None:
+        """Start on a proof for `network`.
+
+        `chain.require_header(height, header)` raises HeaderNotInChain; with None the header's own
+        proof of work is all that is known of it, and `anchored` stays False.
+        """
+        self._restart()
+        self._reset()
+        self._network = network
+        self._chain = chain
+        self._script_pubkey = script_pubkey
+        self._gather(1, _MAP_HEAD)
+        self._refused = False
+
+    def feed(self, data: "Buffer", start: int, end: int) -> None:
+        """Take `data[start:end]`. Raises the error of the first rule that is broken."""
+        if self._refused:
+            raise LightClientError("the verifier takes bytes from begin() to the first error only")
+        self._refused = True
+        try:
+            StreamParser.feed(self, data, start, end)
+        except EncodingError as error:
+            error.detail += " (in %s, before byte %d of the proof)" % (KEYS[self._key], self.position + self._want)
+            raise
+        self._refused = False
+
+    def close(self) -> None:
+        """No more bytes come. Raises TruncatedInput unless the proof is whole; if it returns, the proof is valid."""
+        if self._refused:
+            raise LightClientError("the proof was refused before, or not begun")
+        if not self.done:
+            self._refused = True
+        StreamParser.close(self)
+
+    # --- how the bytes come ---
+
+    def _passed(self, data: "Buffer", start: int, end: int) -> None:
+        self._walk.feed(data, start, end)
+
+    def _item(self, key: int) -> None:
+        """Next comes `key` and the head of its value."""
+        self._key = key
+        self._gather(2, _ITEM_HEAD)
+
+    def _step(self, state: int) -> None:
+        scratch = self.scratch
+        if state == _SIBLING:
+            self._fold.add(scratch, 0)
+            self._next_sibling()
+        elif state == _STRING:
+            self._take_string()
+        elif state == _ITEM_HEAD:
+            if scratch[0] != self._key:  # keys of one byte, in ascending order, none left out
+                raise NonCanonicalEncoding("byte %02x where key %d belongs" % (scratch[0], self._key))
+            self._gather(head_length(scratch[1]) - 1, _ITEM_VALUE, 2)
+        elif state == _ITEM_VALUE:
+            self._take_value(read_head(scratch, 1, MAJOR[self._key], MAXIMUM[self._key]))
+        else:
+            if head_length(scratch[0]) != 1:
+                raise NonCanonicalEncoding("not a map of a few pairs")
+            self._pairs = read_head(scratch, 0, MAP, MAX_PAIRS)
+            self._item(VERSION)
+
+    # --- what they are ---
+
+    def _take_value(self, value: int) -> None:
+        """The value of an integer, the length of a string."""
+        key = self._key
+        if key == VERSION:
+            if value != FORMAT_VERSION:
+                raise NonCanonicalEncoding("format version %d, this program reads %d" % (value, FORMAT_VERSION))
+            if self._pairs not in (WITHOUT_COINBASE, WITH_COINBASE):
+                raise NonCanonicalEncoding("map of %d pairs, 9 or 11 belong" % self._pairs)
+            self.stage = _CHECK_NETWORK
+            self._item(NETWORK)
+        elif key == NETWORK:
+            self._gather(value, _STRING)
+        elif key == HEIGHT:
+            self.height = value
+            self._item(HEADER)
+        elif key in (HEADER, TXID):
+            if value != MAXIMUM[key]:
+                raise TruncatedInput("%s of %d bytes, it has %d" % (KEYS[key], value, MAXIMUM[key]))
+            self._gather(value, _STRING)
+        elif key == INDEX:
+            self.index = value
+            if value and self._pairs == WITHOUT_COINBASE:
+                # CVE-2017-12842: only the coinbase's branch pins the depth of the tree
+                raise MissingCoinbaseProof("index %d is not the coinbase, and its proof is missing" % value)
+            self._item(DEPTH)
+        elif key == DEPTH:
+            self._depth = value
+            self.stage = _CHECK_TRANSACTION
+            self._item(TRANSACTION)
+        elif key in (TRANSACTION, COINBASE):
+            self._walk.begin(value, self._script_pubkey if key == TRANSACTION else None)
+            self._pass(value, _STRING)
+        else:
+            if value != 32 * self._depth:
+                raise DepthMismatch(
+                    "%s of %d bytes, a tree of depth %d needs %d" % (KEYS[key], value, self._depth, 32 * self._depth)
+                )
+            self._left = self._depth
+            self._next_sibling()
+
+    def _take_string(self) -> None:
+        key = self._key
+        if key == NETWORK:
+            self._check_network()
+            self._item(HEIGHT)
+        elif key == HEADER:
+            self.header[:] = self.scratch
+            self._check_header()
+            self._item(TXID)
+        elif key == TXID:
+            self.txid[:] = self.scratch[:32]
+            self._item(INDEX)
+        elif key == TRANSACTION:
+            self._check_transaction()
+            self._item(BRANCH)
+        else:
+            self._check_coinbase()
+            self._item(COINBASE_BRANCH)
+
+    def _params(self) -> "Network":
+        network = self._network
+        if network is None:
+            raise LightClientError("begin() was not called")
+        return network
+
+    def _check_network(self) -> None:
+        network = self._params()
+        if bytes(self.scratch[: self._have]) != network.name.encode():
+            raise WrongNetwork("the proof is for another network than " + network.name)
+        self.stage = _CHECK_HEADER
+
+    def _check_header(self) -> None:
+        header = self.header
+        height = self.height
+        self.block_hash = block_hash(header, 0)
+        check_proof_of_work(self.block_hash, bits_to_target(read_bits(header, 0), self._params(), height), height)
+        self.stage = _CHECK_CHAIN
+        if self._chain is not None:
+            self._chain.require_header(height, header)
+            self.anchored = True
+
+    def _check_transaction(self) -> None:
+        walk = self._walk
+        walk.close()
+        if walk.txid != self.txid:
+            raise TxidMismatch("the transaction has another txid than the proof says")
+        self.matches = walk.matches
+        self.output_index = walk.output_index
+        self.output_value = walk.output_value
+        if self._pairs == WITHOUT_COINBASE:
+            self.coinbase_txid = walk.txid
+            check_coinbase(walk, self._params(), self.height)
+        self._fold.start(walk.txid, self.index, self._depth)
+        self.stage = _CHECK_BRANCH
+
+    def _check_coinbase(self) -> None:
+        walk = self._walk
+        walk.close()
+        self.coinbase_txid = walk.txid
+        check_coinbase(walk, self._params(), self.height)
+        # its index is 0 and its branch as long as the transaction's: so the leaves lie at this depth
+        self._fold.start(walk.txid, 0, self._depth)
+        self.stage = _CHECK_COINBASE_BRANCH
+
+    def _next_sibling(self) -> None:
+        if self._left:
+            self._left -= 1
+            self._gather(32, _SIBLING)
+            return
+        self._fold.finish(read_merkle_root(self.header, 0))
+        if self._key == BRANCH and self._pairs == WITH_COINBASE:
+            self.stage = _CHECK_COINBASE
+            self._item(COINBASE)
+        else:
+            self.stage = ACCEPTED
+            self._finish()

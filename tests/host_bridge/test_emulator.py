@@ -1,0 +1,97 @@
+"""The real path: bridge session on CPython, device program on MicroPython with 192 KB, a pty between them."""
+
+import os
+import time
+
+import pytest
+from support import require
+
+from host_bridge.archive import ArchiveChain
+from host_bridge.emulator import DeviceStopped, EmulatedDevice, Line
+from host_bridge.micropython import MicroPythonNotFound, find_micropython
+from host_bridge.proofs import proof_from_block
+from host_bridge.recording import Recording
+from host_bridge.session import BridgeSession, FoundPayment, Report
+from lightclient.messages import EVENT, EVENT_CONFIRMED, EVENT_RELAY_OFF, EVENT_RELAY_ON, STATUS
+from lightclient.params import REGTEST
+
+RECORDING = Recording.load_default()
+PAYMENT = RECORDING.payments[0]
+SETTINGS = {
+    "network": "regtest",
+    "replay": {"minimum_chainwork": "10"},
+    "relay_seconds": 1,
+    "requests": [
+        {
+            "request_id": 1,
+            "script_pubkey": PAYMENT.script_pubkey.hex(),
+            "min_amount": PAYMENT.amount,
+            "min_confirmations": 2,
+        }
+    ],
+}
+
+
+@pytest.fixture(autouse=True)
+def _needs_micropython() -> None:
+    try:
+        find_micropython()
+    except MicroPythonNotFound as error:
+        require(False, str(error))
+
+
+def bridge() -> BridgeSession:
+    archive = ArchiveChain("regtest", RECORDING.headers, 0)
+    proof = proof_from_block(REGTEST, RECORDING.blocks[PAYMENT.block_hash], PAYMENT.txid)
+    archive.add_payment(PAYMENT.script_pubkey, FoundPayment(PAYMENT.height, PAYMENT.block_hash, proof))
+    return BridgeSession(archive, "test")
+
+
+def drain(session: BridgeSession, into: list[Report]) -> list[int]:
+    """Kinds of the events told so far."""
+    while report := session.next_report():
+        into.append(report)
+    return [r.values[0] for r in into if r.kind == EVENT]
+
+
+def test_syncs_verifies_and_moves_the_relay_once() -> None:
+    session = bridge()
+    reports: list[Report] = []
+    with EmulatedDevice(SETTINGS) as device:
+        line = Line(device, session)
+        assert line.pump_until(lambda: EVENT_RELAY_OFF in drain(session, reports), 60), reports[-3:]
+    events = drain(session, reports)
+    assert events.count(EVENT_CONFIRMED) == events.count(EVENT_RELAY_ON) == events.count(EVENT_RELAY_OFF) == 1
+    tips = [r.values[1] for r in reports if r.kind == STATUS]
+    assert max(tips) == RECORDING.tip_height
+    free = [r.values[4] for r in reports if r.kind == STATUS]
+    assert min(free) > 0
+
+
+def test_a_line_cut_in_the_middle_of_a_frame_ends_the_device_cleanly() -> None:
+    session = bridge()
+    device = EmulatedDevice(SETTINGS)
+    line = Line(device, session)
+    try:
+        line.pump_until(lambda: session.device_height >= 96, 30)
+        os.write(device.line, b"\x7e\x07\x05\x00")
+    finally:
+        device.close()
+    assert device._process.returncode == 0
+
+
+def test_garbage_on_the_line_is_survived() -> None:
+    session = bridge()
+    reports: list[Report] = []
+    with EmulatedDevice(SETTINGS) as device:
+        line = Line(device, session)
+        assert line.pump_until(lambda: session.device_height >= 96, 30)
+        device.write(bytes(range(256)) * 4)
+        assert line.pump_until(lambda: EVENT_CONFIRMED in drain(session, reports), 60), reports[-3:]
+
+
+def test_settings_that_cannot_be_used_end_with_one_line() -> None:
+    with EmulatedDevice({"network": "nonsense"}) as device, pytest.raises(DeviceStopped, match="unknown network"):
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            device.read(0.2)
