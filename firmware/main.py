@@ -6,7 +6,7 @@ import sys
 if sys.implementation.name == "micropython":
     # Collect often, from the first import on: loading modules would else leave the heap in pieces,
     # and garbage would fill it up before the first collection.
-    gc.threshold(16 * 1024)
+    gc.threshold(16 * 1024)  # type: ignore[attr-defined]
 
 from firmware.links import StreamLink
 from firmware.settings import Settings, load_settings

@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lightclient.endpoint import Endpoint
-from lightclient.errors import AuthenticationFailed, BadMessage, HeaderNotInChain, LightClientError, WrongNetwork
+from lightclient.errors import (
+    AuthenticationFailed,
+    BadMessage,
+    HeaderNotInChain,
+    LightClientError,
+    ReorgTooDeep,
+    WrongNetwork,
+)
 from lightclient.hashes import equal_constant_time
 from lightclient.headers.compact import pack_headers
 from lightclient.limits import HEADER_SIZE, MAX_PAYLOAD
@@ -255,7 +262,7 @@ class BridgeSession:
             if source.block_hash(height) == block_hash:
                 break
         else:
-            raise HeaderNotInChain("the bridge knows none of the device's headers")
+            raise ReorgTooDeep("the node's chain has none of the device's headers")
         raw = source.headers(height + 1, most)
         room = view_room(HEADERS, self._hello[2])
         packed = bytearray(room)

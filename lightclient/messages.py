@@ -1,7 +1,7 @@
 """The messages of the link: each is one frame whose payload is a canonical CBOR array of flat values.
 
 One table gives for every frame type its name, who sends it, and its fields with their bounds.
-Encoding, decoding, the tests and docs/PROTOCOL.md are made from it.
+Encoding and decoding follow it; tests compare docs/PROTOCOL.md with it.
 """
 
 from lightclient.cbor import ARRAY, BYTES, TEXT, UINT, Reader, Writer

@@ -10,7 +10,7 @@ The number of pairs, the first byte of all, says whether 9 and 10 follow. So a p
 be refused before its transaction or branch is looked at. Key 11 is kept for an accumulator path.
 """
 
-from lightclient.cbor import BYTES, MAP, TEXT, UINT, Writer
+from lightclient.cbor import BYTES, MAP, MAX_HEAD, TEXT, UINT, Writer
 from lightclient.compat import const
 from lightclient.limits import (
     HEADER_SIZE,
@@ -70,6 +70,50 @@ MAXIMUM = (
 )
 
 
+def proof_parts(
+    network_name: str,
+    height: int,
+    header: bytes,
+    txid: bytes,
+    index: int,
+    depth: int,
+    transaction: bytes,
+    merkle_branch: bytes,
+    coinbase: "bytes | None" = None,
+    coinbase_merkle_branch: bytes = b"",
+) -> "list[bytes]":
+    """A container as pieces to be fed or written one after the other. Nothing is judged here.
+
+    Hashes and raw bytes in internal order; `merkle_branch` is the siblings one after the other.
+    `coinbase` None: the transaction is the coinbase itself.
+    """
+    name = network_name.encode()
+    parts = [
+        _head(MAP, WITHOUT_COINBASE if coinbase is None else WITH_COINBASE),
+        _head(UINT, VERSION) + _head(UINT, FORMAT_VERSION),
+        _head(UINT, NETWORK) + _head(TEXT, len(name)) + name,
+        _head(UINT, HEIGHT) + _head(UINT, height),
+        _head(UINT, HEADER) + _head(BYTES, len(header)),
+        header,
+        _head(UINT, TXID) + _head(BYTES, len(txid)),
+        txid,
+        _head(UINT, INDEX) + _head(UINT, index),
+        _head(UINT, DEPTH) + _head(UINT, depth),
+        _head(UINT, TRANSACTION) + _head(BYTES, len(transaction)),
+        transaction,
+        _head(UINT, BRANCH) + _head(BYTES, len(merkle_branch)),
+        merkle_branch,
+    ]
+    if coinbase is not None:
+        parts += [
+            _head(UINT, COINBASE) + _head(BYTES, len(coinbase)),
+            coinbase,
+            _head(UINT, COINBASE_BRANCH) + _head(BYTES, len(coinbase_merkle_branch)),
+            coinbase_merkle_branch,
+        ]
+    return parts
+
+
 def encode_proof(
     network_name: str,
     height: int,
@@ -82,35 +126,25 @@ def encode_proof(
     coinbase: "bytes | None" = None,
     coinbase_merkle_branch: bytes = b"",
 ) -> bytes:
-    """Write a container. Nothing is judged here; `merkle_branch` is the siblings one after the other.
+    """A whole container; the arguments are those of `proof_parts`."""
+    return b"".join(
+        proof_parts(
+            network_name,
+            height,
+            header,
+            txid,
+            index,
+            depth,
+            transaction,
+            merkle_branch,
+            coinbase,
+            coinbase_merkle_branch,
+        )
+    )
 
-    `coinbase` None: the transaction is the coinbase itself. Raises LimitExceeded for what is over MAX_PROOF_SIZE.
-    """
-    size = len(transaction) + len(merkle_branch) + len(coinbase or b"") + len(coinbase_merkle_branch)
-    buffer = bytearray(min(size, MAX_PROOF_SIZE) + 256)
+
+def _head(major: int, value: int) -> bytes:
+    buffer = bytearray(MAX_HEAD)
     writer = Writer(buffer)
-    writer.head(MAP, WITHOUT_COINBASE if coinbase is None else WITH_COINBASE)
-    writer.uint(VERSION)
-    writer.uint(FORMAT_VERSION)
-    writer.uint(NETWORK)
-    writer.text(network_name)
-    writer.uint(HEIGHT)
-    writer.uint(height)
-    writer.uint(HEADER)
-    writer.bytes(header)
-    writer.uint(TXID)
-    writer.bytes(txid)
-    writer.uint(INDEX)
-    writer.uint(index)
-    writer.uint(DEPTH)
-    writer.uint(depth)
-    writer.uint(TRANSACTION)
-    writer.bytes(transaction)
-    writer.uint(BRANCH)
-    writer.bytes(merkle_branch)
-    if coinbase is not None:
-        writer.uint(COINBASE)
-        writer.bytes(coinbase)
-        writer.uint(COINBASE_BRANCH)
-        writer.bytes(coinbase_merkle_branch)
-    return bytes(memoryview(buffer)[: writer.offset])
+    writer.head(major, value)
+    return bytes(buffer[: writer.offset])

@@ -63,7 +63,7 @@ _ITEM_VALUE = const(2)
 _STRING = const(3)
 _SIBLING = const(4)
 
-# `stage`: the check under way, for a display. The last one means that all have passed.
+# `stage`: the check under way, for a display. The last one means that all have passed, and no byte is left over.
 STAGES = ("format", "network", "header", "chain", "transaction", "branch", "coinbase", "coinbase branch", "accepted")
 _FORMAT = const(0)
 _CHECK_NETWORK = const(1)
@@ -144,9 +144,9 @@ class ProofVerifier(StreamParser):
         """No more bytes come. Raises TruncatedInput unless the proof is whole; if it returns, the proof is valid."""
         if self._refused:
             raise LightClientError("the proof was refused before, or not begun")
-        if not self.done:
-            self._refused = True
+        self._refused = True
         StreamParser.close(self)
+        self.stage = ACCEPTED
 
     # --- how the bytes come ---
 
@@ -293,5 +293,4 @@ class ProofVerifier(StreamParser):
             self.stage = _CHECK_COINBASE
             self._item(COINBASE)
         else:
-            self.stage = ACCEPTED
             self._finish()

@@ -1,4 +1,4 @@
-from proof_cases import BLOCK_170_TRANSACTIONS, feed
+from known_blocks import BLOCK_170_TRANSACTIONS, feed
 from support import raises
 
 from lightclient.errors import HeightMismatch, NotACoinbase
@@ -11,7 +11,7 @@ NULL_PREVOUT = bytes(32) + b"\xff\xff\xff\xff"
 
 def walk(script, prevout=NULL_PREVOUT, inputs=1, piece=0):
     one = prevout + bytes([len(script)]) + script + b"\xff\xff\xff\xff"
-    data = b"\x02\x00\x00\x00" + bytes([inputs]) + one * inputs + b"\x01" + bytes(8) + b"\x04abcd" + bytes(4)
+    data = b"\x02\x00\x00\x00" + bytes([inputs]) + one * inputs + b"\x01" + bytes(8) + b"\x09abcdefghi" + bytes(4)
     parser = TransactionWalk()
     parser.begin(len(data))
     feed(parser, data, piece)

@@ -1,8 +1,8 @@
-from proof_cases import (
-    BLOCK_100000_HEADER,
-    BLOCK_100000_TXIDS_HEX,
+from known_blocks import (
     BLOCK_170_HEADER,
     BLOCK_170_TXIDS_HEX,
+    BLOCK_100000_HEADER,
+    BLOCK_100000_TXIDS_HEX,
     branch_of,
     joined,
 )

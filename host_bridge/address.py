@@ -1,0 +1,63 @@
+"""Addresses and scripts, both ways: a thin layer over embit.
+
+embit's own `address_to_scriptpubkey` knows neither upper case nor witness versions above 1, and takes
+an address of any network; its bech32 and base58 decoders are used here instead.
+"""
+
+from embit import base58, bech32
+from embit.networks import NETWORKS as EMBIT_NETWORKS
+from embit.script import Script
+
+from lightclient.limits import MAX_SCRIPT_PUBKEY
+from lightclient.params import Network
+
+_OP_1 = 0x51
+
+
+class BadAddress(ValueError):
+    """Not an address of this network, nor a script in hex; the text is one line."""
+
+
+def _base58_versions(network: Network) -> tuple[bytes, bytes]:
+    """The version bytes of P2PKH and P2SH: mainnet has its own, all test networks share theirs."""
+    known = EMBIT_NETWORKS["main" if network.bech32_prefix == "bc" else "test"]
+    return known["p2pkh"], known["p2sh"]
+
+
+def script_from_text(text: str, network: Network) -> bytes:
+    """The script_pubkey of an address of `network`, or of a script given in hex. Raises BadAddress."""
+    text = text.strip()
+    try:
+        script = bytes.fromhex(text)
+    except ValueError:
+        return _script_from_address(text, network)
+    if not 1 <= len(script) <= MAX_SCRIPT_PUBKEY:
+        raise BadAddress(f"a script of {len(script)} bytes; 1 to {MAX_SCRIPT_PUBKEY} can be asked for")
+    return script
+
+
+def _script_from_address(text: str, network: Network) -> bytes:
+    shown = ascii(text[:100])
+    version, program = bech32.decode(network.bech32_prefix, text)
+    if version is not None:
+        return bytes([version and version + _OP_1 - 1, len(program), *program])
+    try:
+        data = bytes(base58.decode_check(text))
+    except Exception:
+        raise BadAddress(f"{shown} is neither an address of {network.name} nor a script in hex") from None
+    p2pkh, p2sh = _base58_versions(network)
+    if len(data) == 21 and data[:1] == p2pkh:
+        return b"\x76\xa9\x14" + data[1:] + b"\x88\xac"
+    if len(data) == 21 and data[:1] == p2sh:
+        return b"\xa9\x14" + data[1:] + b"\x87"
+    raise BadAddress(f"{shown} is an address of another network than {network.name}")
+
+
+def address_of(script_pubkey: bytes, network: Network) -> str:
+    """The address of a script, or its hex when it has none."""
+    p2pkh, p2sh = _base58_versions(network)
+    names = {"p2pkh": p2pkh, "p2sh": p2sh, "bech32": network.bech32_prefix}
+    try:
+        return str(Script(script_pubkey).address(names))
+    except (ValueError, TypeError):
+        return script_pubkey.hex()

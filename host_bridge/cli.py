@@ -1,0 +1,41 @@
+"""The command `lightclient`. Contracts (options, exit codes, JSON fields) are tested in tests/host_bridge/test_cli*."""
+
+from typing import Annotated
+
+import typer
+
+from host_bridge import cli_demo, cli_headers, cli_proofs
+from lightclient import __version__
+
+app = typer.Typer(
+    name="lightclient",
+    help="Bitcoin light client for microcontrollers: check headers, make and verify payment proofs, try a device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"lightclient {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    pass
+
+
+app.add_typer(cli_headers.app, name="headers")
+app.command("prove")(cli_proofs.prove)
+app.command("verify")(cli_proofs.verify)
+app.command("demo")(cli_demo.demo)
+
+if __name__ == "__main__":
+    app()

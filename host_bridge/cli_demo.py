@@ -1,0 +1,5 @@
+import typer
+
+
+def demo() -> None:
+    raise typer.Exit(0)

@@ -1,0 +1,110 @@
+from known_blocks import BLOCK_170_TRANSACTIONS
+from proof_cases import CHAIN_170, proof_170, verify
+from support import heap_used, raises
+
+from lightclient.errors import (
+    AlreadyActed,
+    AmountTooLow,
+    LimitExceeded,
+    NotEnoughConfirmations,
+    NotThePayment,
+    StoreFull,
+)
+from lightclient.limits import MAX_HEIGHT, MAX_MONEY, MAX_SCRIPT_PUBKEY
+from lightclient.params import MAINNET
+from lightclient.spv.payment import ActedPayments, PaymentRequest
+
+TO_FINNEY = BLOCK_170_TRANSACTIONS[1][-4 - 76 - 67 : -4 - 76]
+BACK = BLOCK_170_TRANSACTIONS[1][-71:-4]
+
+
+def request(script_pubkey=TO_FINNEY, min_amount=1000000000, min_confirmations=6):
+    return PaymentRequest(1, script_pubkey, min_amount, min_confirmations)
+
+
+def proof_for(wanted):
+    return verify(proof_170(), MAINNET, CHAIN_170, wanted.script_pubkey)
+
+
+def test_ten_coins_for_hal_finney():
+    wanted = request()
+    wanted.check_output(proof_for(wanted))
+    wanted = request(BACK, 4000000000)
+    wanted.check_output(proof_for(wanted))
+
+
+def test_another_script():
+    wanted = request(b"\x51")
+    raises(NotThePayment, wanted.check_output, proof_for(wanted))
+    # a proof that was verified for no script pays nobody
+    raises(NotThePayment, wanted.check_output, verify(proof_170(), MAINNET, CHAIN_170))
+
+
+def test_too_little():
+    wanted = request(min_amount=1000000001)
+    error = raises(AmountTooLow, wanted.check_output, proof_for(wanted))
+    assert "1000000000 of 1000000001" in str(error)
+
+
+class Proof:
+    matches = 3
+    output_index = 2
+    output_value = 7
+
+
+def test_outputs_are_not_added_up():
+    request(min_amount=7).check_output(Proof())
+    raises(AmountTooLow, request(min_amount=8).check_output, Proof())
+
+
+def test_confirmations():
+    wanted = request()
+    wanted.check_confirmations(6)
+    wanted.check_confirmations(7)
+    for confirmations in (5, 1, 0, -3):
+        raises(NotEnoughConfirmations, wanted.check_confirmations, confirmations)
+
+
+def test_ceilings():
+    PaymentRequest(0, b"a", 0, 1)
+    PaymentRequest(0xFFFFFFFF, b"a" * MAX_SCRIPT_PUBKEY, MAX_MONEY, MAX_HEIGHT)
+    for arguments in (
+        (-1, b"a", 1, 1),
+        (1 << 32, b"a", 1, 1),
+        (1, b"", 1, 1),
+        (1, b"a" * (MAX_SCRIPT_PUBKEY + 1), 1, 1),
+        (1, b"a", -1, 1),
+        (1, b"a", MAX_MONEY + 1, 1),
+        (1, b"a", 1, 0),
+        (1, b"a", 1, MAX_HEIGHT + 1),
+    ):
+        raises(LimitExceeded, PaymentRequest, *arguments)
+
+
+def test_acted_once_for_each_output():
+    acted = ActedPayments(3)
+    first, second = b"\x01" * 32, b"\x02" * 32
+    acted.require_new(first, 0)
+    acted.add(first, 0)
+    raises(AlreadyActed, acted.require_new, first, 0)
+    raises(AlreadyActed, acted.add, first, 0)
+    acted.add(first, 1)
+    acted.add(second, 0)
+    assert acted.count == 3
+
+
+def test_a_full_record_forgets_nothing():
+    acted = ActedPayments(2)
+    acted.add(b"\x01" * 32, 0)
+    acted.add(b"\x01" * 32, 70000)
+    raises(StoreFull, acted.add, b"\x02" * 32, 0)
+    raises(AlreadyActed, acted.add, b"\x01" * 32, 0)
+    raises(AlreadyActed, acted.add, b"\x01" * 32, 70000)
+
+
+def test_record_has_its_memory_from_the_start():
+    acted = ActedPayments(64)
+    before = heap_used()
+    for i in range(64):
+        acted.add(bytes([i]) * 32, i)
+    assert heap_used() - before < 512  # the record itself has 2,304
