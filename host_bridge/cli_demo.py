@@ -1,5 +1,80 @@
+"""`lightclient demo`."""
+
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
+from host_bridge.cli_common import (
+    REFUSED,
+    UNUSABLE,
+    NetworkOption,
+    StartHeightOption,
+    Unusable,
+    errors_end_the_command,
+    fail,
+    network_named,
+    read_file,
+)
+from host_bridge.demo import Demo, DemoFailed
+from host_bridge.demo_screen import DemoScreen
+from host_bridge.demo_script import DemoScript, script_from_files, script_from_recording
+from host_bridge.emulator import DeviceStopped
+from host_bridge.header_file import check_header_file
+from host_bridge.micropython import MicroPythonNotFound
+from host_bridge.proofs import CannotProve, raw_or_hex
+from host_bridge.recording import BadRecording, Recording
+from lightclient.hashes import hash_from_hex
+from lightclient.limits import MAX_BLOCK_WEIGHT
+from lightclient.params import Network
 
-def demo() -> None:
-    raise typer.Exit(0)
+_PAUSE = 0.4  # seconds before a block, when a person watches
+
+
+def demo(
+    headers: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Raw headers of your own, instead of the recording.")
+    ] = None,
+    start_height: StartHeightOption = 0,
+    network: NetworkOption = "mainnet",
+    block: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --headers: a whole block of that chain, raw or hex.")
+    ] = None,
+    txid: Annotated[
+        str | None,
+        typer.Option(metavar="TXID", help="With --block: its largest output is the payment."),
+    ] = None,
+) -> None:
+    """Watch a device on real MicroPython verify payments, and refuse forged ones.
+
+    Without options it replays a chain that was recorded from a real regtest node: no file, no network.
+
+    Example: lightclient demo --headers mainnet.bin --start-height 822528 --block 830000.blk --txid TXID
+    """
+    given = [headers is not None, block is not None, txid is not None]
+    if any(given) and not all(given):
+        fail(UNUSABLE, "--headers, --block and --txid go together")
+    screen = DemoScreen()
+    with errors_end_the_command():
+        try:
+            if headers is not None and block is not None and txid is not None:
+                script = _script_from_options(headers, start_height, network_named(network), block, txid)
+            else:
+                script = script_from_recording(Recording.load_default())
+            Demo(script, screen, _PAUSE if screen.is_terminal else 0.0).run()
+        except (CannotProve, BadRecording, MicroPythonNotFound) as error:
+            raise Unusable(str(error)) from None
+        except DemoFailed as error:
+            fail(REFUSED, str(error))
+        except DeviceStopped as error:
+            fail(REFUSED, f"the device program ended: {error}")
+
+
+def _script_from_options(headers: Path, start_height: int, network: Network, block: Path, txid: str) -> DemoScript:
+    try:
+        wanted = hash_from_hex(txid)
+    except ValueError:
+        raise Unusable("--txid: 64 hex digits belong there") from None
+    checked = check_header_file(headers, network, start_height, keep=True)
+    raw = raw_or_hex(read_file(block, 2 * MAX_BLOCK_WEIGHT + 2))
+    return script_from_files(network, checked.headers, start_height, raw, wanted)

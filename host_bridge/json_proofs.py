@@ -46,7 +46,7 @@ def proof_from_json(entry: object) -> bytes:
             raise MissingCoinbaseProof("the coinbase is not given, and the transaction is none")
         if fields.get("coinbase_merkle_branch"):
             coinbase_branch = _branch(fields, "coinbase_merkle_branch")
-            if index == 0 and coinbase_branch != branch:
+            if index == 0 and coinbase_branch != branch and _is_coinbase(transaction):
                 coinbase = transaction  # a second branch for it was given: let it be checked
             else:
                 coinbase_branch = b""
@@ -85,7 +85,7 @@ def _required(fields: dict[str, Any], key: str) -> Any:
 def text_field(fields: dict[str, Any], key: str) -> str:
     """Raises UnreadableProof unless the field is there and is text."""
     value = _required(fields, key)
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not value.isascii():
         raise UnreadableProof(f"{key}: text belongs there")
     return value
 

@@ -62,11 +62,13 @@ def verify_json(
 
     Raises also UnreadableProof, HeaderNotInChain (`block_hash` is another one), TxidMismatch (`coinbase_txid`).
     """
-    verifier = verify(proof_from_json(entry), network, chain, script_pubkey)
     fields = fields_of(entry)
-    if stated_hash(fields, "block_hash") not in (None, verifier.block_hash):
+    block_hash = stated_hash(fields, "block_hash")
+    coinbase_txid = stated_hash(fields, "coinbase_txid")
+    verifier = verify(proof_from_json(entry), network, chain, script_pubkey)
+    if block_hash not in (None, verifier.block_hash):
         raise HeaderNotInChain("the header is not that of the block_hash stated", verifier.height)
-    if stated_hash(fields, "coinbase_txid") not in (None, verifier.coinbase_txid):
+    if coinbase_txid not in (None, verifier.coinbase_txid):
         raise TxidMismatch("the coinbase has another txid than the proof says")
     return verifier
 

@@ -165,6 +165,11 @@ class BridgeSession:
         """What the device said, in order."""
         return self._reports.popleft() if self._reports else None
 
+    @property
+    def proofs_pending(self) -> bool:
+        """Whether a proof is on its way, or waits for the device's verdict."""
+        return bool(self._outgoing or self._judged)
+
     def announce(self) -> None:
         """The source's chain has changed: tell the device."""
         best = self.source.block_hash(self.source.best_height)

@@ -136,7 +136,7 @@ class ProofVerifier(StreamParser):
         try:
             StreamParser.feed(self, data, start, end)
         except EncodingError as error:
-            error.detail += " (in %s, before byte %d of the proof)" % (KEYS[self._key], self.position + self._want)
+            error.detail += " (%s, to byte %d)" % (KEYS[self._key], self.position + self._want)
             raise
         self._refused = False
 

@@ -134,7 +134,7 @@ class TransactionWalk(StreamParser):
 
     def _require(self, count: int, what: str) -> None:
         if count + self._tail > self._size - self.position:
-            raise TruncatedInput("transaction: %s after byte %d: over its %d bytes" % (what, self.position, self._size))
+            raise TruncatedInput("transaction of %d bytes has no room for %s at %d" % (self._size, what, self.position))
 
     def _compact(self, at: int, state: int) -> None:
         """A compact_size begins with scratch[at], the last byte gathered: get the rest, then `state`."""
@@ -152,9 +152,9 @@ class TransactionWalk(StreamParser):
         try:
             value = read_compact_size(self.scratch, at, len(self.scratch))
         except NonCanonicalEncoding:
-            raise NonCanonicalEncoding("transaction: compact_size before byte %d is overlong" % self.position)
+            raise NonCanonicalEncoding("overlong compact_size before byte %d of the transaction" % self.position)
         if value > maximum:
-            raise LimitExceeded("transaction: %d %s at byte %d, at most %d" % (value, what, self.position, maximum))
+            raise LimitExceeded("transaction: %d %s, at most %d, at byte %d" % (value, what, maximum, self.position))
         return value
 
     def _number_end(self) -> int:
@@ -185,7 +185,7 @@ class TransactionWalk(StreamParser):
             self._total += self._value
             # Core CheckTransaction: bad-txns-vout-toolarge, bad-txns-txouttotal-toolarge
             if self._value > limits.MAX_MONEY or self._total > limits.MAX_MONEY:
-                raise LimitExceeded("transaction: an output before byte %d exceeds all money" % self.position)
+                raise LimitExceeded("output before byte %d of the transaction: over all money" % self.position)
             self._compact(8, _OUTPUT_SCRIPT)
         elif state == _OUTPUT_SCRIPT:
             size = self._number(limits.MAX_SCRIPT_SIZE, "bytes of script")
@@ -207,13 +207,13 @@ class TransactionWalk(StreamParser):
                 self._compact(4, _INPUT_COUNT)
         elif state == _FLAG:
             if self.scratch[5] != 1:
-                raise NonCanonicalEncoding("transaction: no inputs, or an unknown flag %02x" % self.scratch[5])
+                raise NonCanonicalEncoding("transaction without inputs, or with an unknown flag %02x" % self.scratch[5])
             self._segwit = True
             self._compact(6, _INPUT_COUNT)
         elif state == _INPUT_COUNT:
             count = self._number(limits.MAX_INPUTS, "inputs")
             if count == 0:
-                raise NonCanonicalEncoding("transaction: no inputs")  # Core: bad-txns-vin-empty
+                raise NonCanonicalEncoding("transaction without inputs")  # Core: bad-txns-vin-empty
             self._inputs = self._left = count
             self._tail = count * limits.MIN_INPUT_SIZE + 1 + limits.MIN_OUTPUT_SIZE + (count if self._segwit else 0) + 4
             self._require(0, "inputs")
@@ -224,7 +224,7 @@ class TransactionWalk(StreamParser):
         elif state == _OUTPUT_COUNT:
             count = self._number(limits.MAX_OUTPUTS, "outputs")
             if count == 0:
-                raise NonCanonicalEncoding("transaction: no outputs")  # Core: bad-txns-vout-empty
+                raise NonCanonicalEncoding("transaction without outputs")  # Core: bad-txns-vout-empty
             self._outputs = self._left = count
             self._tail += (count - 1) * limits.MIN_OUTPUT_SIZE
             self._require(0, "outputs")
@@ -279,7 +279,7 @@ class TransactionWalk(StreamParser):
             self._gather(1, _ITEM_COUNT_HEAD)
             return
         if self._segwit and not self._any_item:
-            raise NonCanonicalEncoding("transaction: superfluous witness, all of it empty")  # Core says the same
+            raise NonCanonicalEncoding("superfluous witness, all of it empty")  # Core says the same
         self._gather(4, _LOCK_TIME)
 
     def _next_item(self) -> None:
@@ -293,7 +293,7 @@ class TransactionWalk(StreamParser):
     def _end(self) -> None:
         self._absorb(0, 4)
         if self.position != self._size:
-            raise TrailingData("transaction: ends at byte %d of %d" % (self.position, self._size))
+            raise TrailingData("transaction ends at byte %d of %d" % (self.position, self._size))
         if self.stripped_size == _NODE_PAIR:  # CVE-2017-12842: the txid covers these 64 bytes
             raise SixtyFourByteTransaction("without witness the transaction has 64 bytes, as an inner Merkle node has")
         self.txid = sha256(self._sha.digest()).digest()

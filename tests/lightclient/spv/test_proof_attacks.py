@@ -21,7 +21,7 @@ def is_refused(container, chain):
         verify(container, MAINNET, chain)
     except LightClientError as error:
         assert type(error) is not LightClientError
-        assert "\n" not in str(error) and 0 < len(str(error)) <= 200, str(error)
+        assert "\n" not in str(error) and 0 < len(str(error)) <= 110, str(error)
         return True
     return False
 

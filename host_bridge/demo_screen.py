@@ -1,0 +1,116 @@
+"""What `lightclient demo` writes on the terminal."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from host_bridge.demo_script import DemoPayment, DemoScript
+from host_bridge.emulator import DEVICE_HEAP
+from lightclient.hashes import hash_to_hex
+
+_GOOD = "[green]✓[/]"
+_BAD = "[red]✗[/]"
+
+
+class DemoScreen:
+    """Lines on standard output, a progress bar on standard error while headers come."""
+
+    def __init__(self) -> None:
+        self._out = Console(highlight=False)
+        self._error = Console(stderr=True)
+
+    @property
+    def is_terminal(self) -> bool:
+        return self._out.is_terminal
+
+    def _line(self, text: str = "") -> None:
+        self._out.print(text, soft_wrap=True)
+
+    def opening(self, script: DemoScript) -> None:
+        heap = DEVICE_HEAP.replace("k", " KB")
+        archive = script.archive
+        self._line("[bold]lightclient demo[/]: a device that checks payments itself")
+        self._line(f"  device   real MicroPython with a {heap} heap, a process of its own on a serial line")
+        self._line("  bridge   this program; the device believes nothing it says without proof")
+        self._line(f"  chain    {script.network.name}, {script.source}")
+        self._line("  [yellow]This is a replay[/]: clock and minimum work come from what was recorded,")
+        self._line("  so it says nothing about today's chain.")
+        start = "the genesis header" if not script.checkpoint else "an anchor, trusted for its place"
+        self._line(f"  start    height {archive.first_height:,}: {start}")
+        self._line()
+
+    @contextmanager
+    def syncing(self, text: str, total: int) -> Iterator[Callable[[int, int], None]]:
+        progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[heap]}"),
+            console=self._error,
+            transient=True,
+            disable=not self._error.is_terminal,
+        )
+        with progress:
+            task = progress.add_task(text, total=total, heap="")
+
+            def show(done: int, heap_free: int) -> None:
+                heap = f"device heap free {heap_free // 1024} KB" if heap_free < 1 << 60 else ""
+                progress.update(task, completed=done, heap=heap)
+
+            yield show
+
+    def synced(self, tip: int, headers: int, seconds: float, heap_free: int) -> None:
+        rate = headers / seconds if seconds else 0.0
+        self._line(
+            f"{_GOOD} {headers:,} headers validated, tip {tip:,}: {rate:,.0f} a second, "
+            f"device heap free {heap_free // 1024} KB at least"
+        )
+
+    def invoices(self, payments: list[DemoPayment], confirmations: int) -> None:
+        self._line(f"\nThe device waits for {len(payments)} payments, {confirmations} confirmations each:")
+        for payment in payments:
+            self._line(f"  #{payment.request_id}  {payment.amount:>13,} sat  {payment.kind:7} {payment.address}")
+        self._line()
+
+    def block(self, height: int, block_hash: bytes) -> None:
+        self._line(f"[bold]block {height:,}[/]  [dim]{hash_to_hex(block_hash)}[/]")
+
+    def reorg(self, fork_height: int, depth: int, height: int) -> None:
+        self._line(
+            f"[bold yellow]reorg[/]: {depth} blocks above {fork_height:,} are replaced by a branch with more work, "
+            f"up to {height:,}"
+        )
+
+    def proof_accepted(self, stages: list[str]) -> None:
+        self._line("  proof  " + "  ".join(f"{_GOOD} {stage}" for stage in stages))
+
+    def seen(self, payment: DemoPayment, txid: bytes, amount: int, count: int, wanted: int) -> None:
+        if count == 1:
+            self._line(f"  [bold]#{payment.request_id}[/] {amount:,} sat in transaction {hash_to_hex(txid)}")
+        self._line(f"  #{payment.request_id} confirmations {min(count, wanted)} of {wanted}")
+
+    def confirmed(self, payment: DemoPayment) -> None:
+        self._line(f"  [bold green]#{payment.request_id} paid[/]")
+
+    def taken_back(self, payment: DemoPayment, detail: str) -> None:
+        self._line(f"  [yellow]#{payment.request_id} taken back[/]: {detail}")
+
+    def relay(self, payment: DemoPayment, on: bool) -> None:
+        state = "[bold reverse green] RELAY ON [/]" if on else "[dim]relay off[/]"
+        self._line(f"  {state} for #{payment.request_id}")
+
+    def forgery(self, story: str, payment: DemoPayment) -> None:
+        self._line(f"\n[bold]forged proof[/] for #{payment.request_id}: {story}")
+
+    def refused(self, stages: list[str], detail: str) -> None:
+        passed = [f"{_GOOD} {stage}" for stage in stages]
+        self._line("  proof  " + "  ".join([*passed, f"{_BAD} [red]refused[/]: {detail}"]))
+
+    def ending(self, headers: int, heap_free: int, pulses: int, forgeries: int) -> None:
+        self._line(
+            f"\n{_GOOD} {headers:,} headers validated, the relay closed {pulses} "
+            f"{'time' if pulses == 1 else 'times'}, {forgeries} forged proofs refused, "
+            f"device heap never below {heap_free // 1024} KB free"
+        )
