@@ -61,3 +61,9 @@ def address_of(script_pubkey: bytes, network: Network) -> str:
         return str(Script(script_pubkey).address(names))
     except (ValueError, TypeError):
         return script_pubkey.hex()
+
+
+def kind_of(script_pubkey: bytes) -> str:
+    """P2PKH, P2SH, P2WPKH, P2WSH, P2TR, or just "script"."""
+    kind = Script(script_pubkey).script_type()
+    return str(kind).upper() if kind else "script"

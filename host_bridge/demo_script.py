@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from host_bridge.address import address_of
+from host_bridge.address import address_of, kind_of
 from host_bridge.archive import ArchiveChain
 from host_bridge.forgeries import Forgery, forge
 from host_bridge.outputs import list_outputs
@@ -21,7 +21,6 @@ from lightclient.params import NETWORKS, Network
 CONFIRMATIONS = 3
 RELAY_SECONDS = 1
 UNPAID_AMOUNT = 5_000_000  # satoshis of the invoice that only forgeries pretend to pay
-_KINDS = {25: "P2PKH", 23: "P2SH", 22: "P2WPKH", 34: "P2WSH or P2TR"}
 
 
 @dataclass(frozen=True)
@@ -135,8 +134,7 @@ def script_from_files(network: Network, headers: bytes, start_height: int, block
     archive.add_payment(script, FoundPayment(height, block_hash, proof))
     archive.best_height = height - 1
     confirmations = min(CONFIRMATIONS, archive.last_height - height + 1)
-    kind = _KINDS.get(len(script), "script")
-    payment = DemoPayment(1, kind, address_of(script, network), script, largest.amount)
+    payment = DemoPayment(1, kind_of(script), address_of(script, network), script, largest.amount)
     unpaid = _unpaid(network, 2)
     return DemoScript(
         network,
@@ -159,7 +157,7 @@ def _transaction(block: bytes, txid: bytes) -> bytes:
 def _unpaid(network: Network, request_id: int) -> DemoPayment:
     """An invoice for a P2WPKH script that nobody has the key of."""
     script = b"\x00\x14" + hash256(b"lightclient demo: an invoice that nobody pays")[:20]
-    return DemoPayment(request_id, "P2WPKH", address_of(script, network), script, UNPAID_AMOUNT)
+    return DemoPayment(request_id, kind_of(script), address_of(script, network), script, UNPAID_AMOUNT)
 
 
 def _anchor(network: Network, headers: bytes, start_height: int) -> bytes:
