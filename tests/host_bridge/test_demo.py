@@ -51,7 +51,7 @@ def test_the_default_needs_nothing_and_shows_everything() -> None:
     assert "#3 taken back" in shown
     assert shown.count("RELAY ON") == 3 and shown.count("relay off") == 3
     for rule in ("MerkleRootMismatch", "HeaderNotInChain", "NotThePayment", "SixtyFourByteTransaction"):
-        assert f"refused: {rule}" in shown
+        assert f"refused  {rule}" in shown
     assert "#4 paid" not in shown
 
 
