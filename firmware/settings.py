@@ -72,7 +72,7 @@ def _start(network: "Network", checkpoint_hex: str) -> ChainState:
         decode_checkpoint(network, unhexlify(checkpoint_hex), state)
         return state
     rules = HeaderRules(network)
-    rules.begin_at_genesis(network.genesis_header, 0)
+    rules.begin_at_genesis(network.genesis_header, 0, True)
     return rules.state
 
 

@@ -23,6 +23,7 @@ from lightclient.errors import (
     TimeWarp,
     WrongBits,
 )
+from lightclient.headers.accumulator import Accumulator
 from lightclient.headers.difficulty import UNKNOWN, expected_bits, is_permitted_retarget, retarget_base
 from lightclient.headers.header import (
     MERKLE_ROOT,
@@ -91,11 +92,16 @@ class HeaderRules:
         self._target_bits = 0
         self._target = 0
 
-    def begin_at_genesis(self, buffer: "bytes | bytearray", offset: int) -> None:
-        """Start with the network's own first header. Raises BadGenesis when it is another one."""
+    def begin_at_genesis(self, buffer: "bytes | bytearray", offset: int, accumulate: bool = False) -> None:
+        """Start with the network's own first header; `accumulate`: keep the accumulator too.
+
+        Raises BadGenesis when it is another one.
+        """
         if bytes(buffer[offset : offset + HEADER_SIZE]) != self.network.genesis_header:
             raise BadGenesis("the first header is not the genesis header of " + self.network.name, 0)
         self.state = ChainState()
+        if accumulate:
+            self.state.accumulator = Accumulator()
         self.state.absorb(self.network, buffer, offset, block_hash(buffer, offset))
         self.state.complete = True
         self.state.time_checked = True

@@ -57,7 +57,7 @@ def test_lies_are_refused():
     raises(WrongNetwork, decode_checkpoint, MAINNET, data, state)
     raises(TrailingData, decode_checkpoint, NETWORK, data + b"\0", state)
     raises(TruncatedInput, decode_checkpoint, NETWORK, data[:-1], state)
-    raises(LimitExceeded, decode_checkpoint, NETWORK, data[:2] + b"\2" + data[3:], state)
+    raises(LimitExceeded, decode_checkpoint, NETWORK, data[:2] + b"\3" + data[3:], state)
     liar = ChainState()
     liar.copy_from(miner.state)
     liar.block_hash = b"\xff" * 32
