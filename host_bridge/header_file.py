@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from host_bridge.cli_common import PROGRESS_AFTER_BYTES, Unusable, progress_bar, regular_size
 from lightclient.errors import CheckpointMismatch, HeaderNotInChain
+from lightclient.headers.accumulator import Accumulator
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint
 from lightclient.headers.header import block_hash
 from lightclient.headers.rules import HeaderRules
@@ -49,6 +50,7 @@ class CheckedHeaders:
         self.count = 0
         self.seconds = 0.0
         self.headers = headers  # empty unless they were to be kept
+        self.accumulator: Accumulator | None = None  # every header is there: paths are not needed
 
     @property
     def tip_height(self) -> int:

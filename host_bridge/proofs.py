@@ -21,7 +21,7 @@ from lightclient.spv.merkleblock import MerkleBlock
 from lightclient.spv.proof import ProofVerifier
 
 if TYPE_CHECKING:
-    from lightclient.spv.proof import Chain
+    from lightclient.spv.anchor import Chain
 
 
 __all__ = [

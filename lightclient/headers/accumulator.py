@@ -13,6 +13,7 @@ from struct import pack_into
 
 from lightclient.compat import const, micropython, ptr32
 from lightclient.errors import CheckpointMismatch
+from lightclient.headers.path import LEAF_HASHES, LEAF_TAG, NODE_TAG
 from lightclient.limits import HEADER_SIZE, MAX_HEIGHT
 from lightclient.serialize import read_uint32_le, write_uint32_le
 
@@ -20,15 +21,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lightclient.serialize import Buffer
 
-LEAF_HASHES = const(8)  # block hashes of a leaf
 MAX_PEAKS = const(28)  # 2^30 hashes make at most 2^27 leaves: levels 0 to 27
 MAX_PEAKS_SIZE = const(896)  # 28 x 32 bytes
 MAX_UNFINISHED_SIZE = const(224)  # 7 x 32 bytes
 MAX_ACCUMULATOR_SIZE = const(1124)  # 4 + 896 + 224: what write_to writes at most
-MAX_PATH_HASHES = const(34)  # 7 others of the leaf, then one a level up to the peak
 
-LEAF_TAG = const(0)
-NODE_TAG = const(1)
 # The leaf's preimage begins at byte 3 of its buffer, so that the hashes in it are aligned to words.
 _TAG = const(3)
 _NUMBER = const(4)
@@ -49,25 +46,6 @@ def _copy_links(leaf, to: int, buffer, word: int, count: int):  # type: ignore[n
             word += 1
             i += 1
         word += 12
-
-
-def peak_level(height: int, size: int) -> int:
-    """The level of the peak over the hash at `height` < `size`, among `size` hashes; -1: in the unfinished leaf.
-
-    The hash's leaf and the number of whole leaves first differ in the place of that peak.
-    """
-    difference = height // LEAF_HASHES ^ size // LEAF_HASHES
-    level = -1
-    while difference:
-        difference >>= 1
-        level += 1
-    return level
-
-
-def path_hashes(height: int, size: int) -> int:
-    """How many hashes the path of the hash at `height` < `size` has, among `size` hashes."""
-    level = peak_level(height, size)
-    return LEAF_HASHES - 1 + level if level >= 0 else 0
 
 
 class Accumulator:

@@ -6,16 +6,40 @@ then comes one sibling a level up to the peak. A hash in the unfinished leaf has
 
 from hashlib import sha256
 
+from lightclient.compat import const
 from lightclient.errors import PathMismatch
-from lightclient.headers.accumulator import LEAF_HASHES, LEAF_TAG, NODE_TAG, Accumulator, path_hashes, peak_level
 from lightclient.limits import MAX_HEIGHT
 from lightclient.serialize import read_uint32_le
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lightclient.headers.accumulator import Accumulator
     from lightclient.serialize import Buffer
 
-SIZE_BYTES = 4  # a path begins with the size it was made for, uint32_le
+LEAF_HASHES = const(8)  # block hashes of a leaf
+LEAF_TAG = const(0)
+NODE_TAG = const(1)
+SIZE_BYTES = const(4)  # a path begins with the size it was made for, uint32_le
+MAX_PATH_HASHES = const(34)  # 7 others of the leaf, then one a level up to the peak, which is at most 27
+
+
+def peak_level(height: int, size: int) -> int:
+    """The level of the peak over the hash at `height` < `size`, among `size` hashes; -1: in the unfinished leaf.
+
+    The hash's leaf and the number of whole leaves first differ in the place of that peak.
+    """
+    difference = height // LEAF_HASHES ^ size // LEAF_HASHES
+    level = -1
+    while difference:
+        difference >>= 1
+        level += 1
+    return level
+
+
+def path_hashes(height: int, size: int) -> int:
+    """How many hashes the path of the hash at `height` < `size` has, among `size` hashes."""
+    level = peak_level(height, size)
+    return LEAF_HASHES - 1 + level if level >= 0 else 0
 
 
 class PathVerifier:
@@ -56,19 +80,25 @@ class PathVerifier:
         if count:
             self._hash = sha256(bytes([LEAF_TAG]) + (height >> 3).to_bytes(4, "little"))
 
-    def require_fit(self, accumulator: Accumulator) -> None:
-        """Raises PathMismatch unless the path leads to a peak that `accumulator` has.
+    def fits(self, accumulator: "Accumulator") -> bool:
+        """Whether the path leads to a peak (or a hash of the unfinished leaf) that `accumulator` has."""
+        count = accumulator.count
+        return self._size <= count and peak_level(self._height, count) == self._level
+
+    def require_fit(self, accumulator: "Accumulator") -> None:
+        """Raises PathMismatch unless `fits`.
 
         A path made for fewer blocks does, as long as the peak that it leads to has not been merged.
         """
+        if self.fits(accumulator):
+            return
         count = accumulator.count
         if self._size > count:
             raise PathMismatch("the path was made for %d blocks, this chain has %d" % (self._size, count), self._height)
-        if peak_level(self._height, count) != self._level:
-            raise PathMismatch(
-                "the path was made for %d blocks and is out of date: make one for %d" % (self._size, count),
-                self._height,
-            )
+        raise PathMismatch(
+            "the path was made for %d blocks and is out of date: make one for %d" % (self._size, count),
+            self._height,
+        )
 
     def add(self, buffer: "Buffer", offset: int) -> None:
         """Take the next hash, `buffer[offset:offset + 32]`. Raises PathMismatch for one too many."""
@@ -96,7 +126,7 @@ class PathVerifier:
                 self._hash.update(self._block_hash)
             self._node = self._hash.digest()
 
-    def finish(self, accumulator: Accumulator) -> None:
+    def finish(self, accumulator: "Accumulator") -> None:
         """Raises PathMismatch unless the path was whole, fits, and leads to the accumulator's own hash."""
         if self._taken != self._count:
             raise PathMismatch("path of %d hashes, %d belong there" % (self._taken, self._count), self._height)
@@ -109,7 +139,7 @@ class PathVerifier:
             raise PathMismatch("the path does not lead from this header to the chain's own peak", self._height)
 
 
-def verify_path(accumulator: Accumulator, height: int, block_hash: "Buffer", path: "Buffer") -> None:
+def verify_path(accumulator: "Accumulator", height: int, block_hash: "Buffer", path: "Buffer") -> None:
     """Raises PathMismatch unless `path` (size and hashes, as in a proof) shows `block_hash` at `height`."""
     if len(path) % 32 != SIZE_BYTES:
         raise PathMismatch("path of %d bytes, 4 and 32 a hash belong there" % len(path), height)

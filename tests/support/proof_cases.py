@@ -32,7 +32,8 @@ from lightclient.spv.proof import ProofVerifier
 class OneHeaderChain:
     """Stands in for a chain that holds one header."""
 
-    def __init__(self, height, header):
+    def __init__(self, height, header, accumulator=None):
+        self.accumulator = accumulator
         self.height = height
         self.header = header
 
