@@ -14,6 +14,7 @@ requests             payments to wait for: request_id, script_pubkey (hex), min_
 import json
 from binascii import unhexlify
 
+from lightclient.headers.accumulator import Accumulator
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint
 from lightclient.headers.rules import HeaderRules
 from lightclient.headers.state import ChainState
@@ -72,7 +73,7 @@ def _start(network: "Network", checkpoint_hex: str) -> ChainState:
         decode_checkpoint(network, unhexlify(checkpoint_hex), state)
         return state
     rules = HeaderRules(network)
-    rules.begin_at_genesis(network.genesis_header, 0, True)
+    rules.begin_at_genesis(network.genesis_header, 0, Accumulator())
     return rules.state
 
 

@@ -71,6 +71,11 @@ class Accumulator:
         self._peaks[:] = other._peaks
         self._leaf[:] = other._leaf
 
+    def copy(self) -> "Accumulator":
+        copy = Accumulator()
+        copy.copy_from(self)
+        return copy
+
     def append(self, block_hash: "Buffer") -> None:
         """Take the hash of the block at height `count`."""
         at = _HASHES + 32 * (self.count & 7)

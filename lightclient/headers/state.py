@@ -1,12 +1,12 @@
 """What the next header is judged by (DESIGN: a few numbers, whatever the height)."""
 
-from lightclient.headers.accumulator import Accumulator
 from lightclient.headers.header import read_bits, read_time
 from lightclient.headers.target import bits_to_target, work
 from lightclient.limits import EPOCH, MEDIAN_TIME_SPAN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lightclient.headers.accumulator import Accumulator
     from lightclient.params import Network
     from lightclient.serialize import Buffer
 
@@ -56,9 +56,9 @@ class ChainState:
         self.complete = other.complete
         if other.accumulator is None:
             self.accumulator = None
+        elif self.accumulator is None:
+            self.accumulator = other.accumulator.copy()
         else:
-            if self.accumulator is None:
-                self.accumulator = Accumulator()
             self.accumulator.copy_from(other.accumulator)
 
     def times_complete(self) -> bool:

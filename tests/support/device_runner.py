@@ -14,6 +14,8 @@ from support import Skipped
 def main(path, names):
     folder, name = path.rsplit("/", 1) if "/" in path else (".", path)
     sys.path.append(folder)
+    # As the firmware does: what compiling leaves behind is collected before it lies all over the heap.
+    gc.threshold(8 * 1024)
     module = __import__(name[: -len(".py")])
     gc.collect()
     print("heap", gc.mem_alloc(), "bytes after import,", gc.mem_free(), "free")

@@ -51,7 +51,7 @@ def test_real_mainnet_chainwork_and_peaks_at_known_heights():
     work = {0: 0x100010001, 170: 171 * 0x100010001, 10236: 10237 * 0x100010001}
     buffer = bytearray(HEADER_SIZE * MAX_BATCH_HEADERS)
     rules = HeaderRules(MAINNET)
-    rules.begin_at_genesis(MAINNET.genesis_header, 0, True)
+    rules.begin_at_genesis(MAINNET.genesis_header, 0, Accumulator())
     seen = 0
     with open(data_path("headers/mainnet_000000_010236.bin"), "rb") as file:
         file.read(HEADER_SIZE)
