@@ -25,13 +25,19 @@ class StreamLink:
 
     def read(self, timeout_ms: int) -> int:
         """Wait for bytes; returns how many stand in `buffer`: 0 for none in time, -1 when the line is closed."""
-        if not self._poll.poll(timeout_ms):
-            return 0
-        return self._reader.readinto(self.buffer) or -1  # type: ignore[attr-defined]
+        try:
+            if not self._poll.poll(timeout_ms):
+                return 0
+            return self._reader.readinto(self.buffer) or -1  # type: ignore[attr-defined]
+        except OSError:  # the other end of a terminal has gone
+            return -1
 
-    def write(self, data: bytes) -> None:
-        """Write all of `data`: a write may take a part only."""
+    def write(self, data: bytes) -> bool:
+        """Write all of `data`: a write may take a part only. False when the line is closed."""
         written = 0
-        while written < len(data):
-            count = self._writer.write(data[written:] if written else data)
-            written += count or 0
+        try:
+            while written < len(data):
+                written += self._writer.write(data[written:] if written else data) or 0
+        except OSError:
+            return False
+        return True

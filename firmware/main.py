@@ -64,7 +64,8 @@ class Device:
         self._move_relay()
         output = client.next_output()
         while output:
-            self.link.write(output)
+            if not self.link.write(output):
+                return False
             output = client.next_output()
         return True
 

@@ -2,10 +2,12 @@
 
 import json
 import os
+import secrets
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -13,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from host_bridge.proofs import CannotProve, raw_or_hex
 from lightclient.errors import LightClientError
 from lightclient.limits import MAX_HEIGHT
 from lightclient.params import NETWORKS, Network
@@ -20,17 +23,51 @@ from lightclient.params import NETWORKS, Network
 GOOD = 0
 REFUSED = 1  # a rule is broken
 UNUSABLE = 2  # input can't be used, or arguments are wrong
+_BROKEN_PIPE = 141  # nobody reads the output any more; a shell says the same: 128 + SIGPIPE
 
-PROGRESS_AFTER_BYTES = 4 << 20  # what takes over a second is longer than this
+PROGRESS_AFTER_BYTES = 4 << 20  # what takes over a second on a small computer is longer than this
 
 
 class Unusable(Exception):
     """Input that can't be used; the text is one line. Ends in exit code 2."""
 
 
+# --- what is said ---
+
+
+def printable(text: str) -> str:
+    """Control characters and lone surrogates escaped: a file name may hold anything."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def say(text: str) -> None:
+    """A line on stdout."""
+    try:
+        typer.echo(text)
+    except OSError as error:
+        # What is left in the buffer must not fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(_BROKEN_PIPE) from None
+        fail(UNUSABLE, f"standard output: {error.strerror or error}")
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """A JSON object as a line of its own on stdout."""
+    say(json.dumps(value))
+
+
+def complain(text: str) -> None:
+    """A line on stderr."""
+    try:
+        typer.echo("lightclient: " + printable(" ".join(text.split())), err=True)
+    except OSError:
+        pass  # nobody can be told; the exit code still says it
+
+
 def fail(code: int, text: str) -> NoReturn:
     """One line on stderr, and the exit code."""
-    typer.echo("lightclient: " + " ".join(text.split()), err=True)
+    complain(text)
     raise typer.Exit(code)
 
 
@@ -41,20 +78,26 @@ def one_line(error: LightClientError) -> str:
 
 
 @contextmanager
-def errors_end_the_command(as_json: bool = False) -> Iterator[None]:
-    """Turn what may go wrong with input into one line on stderr and an exit code; as JSON also on stdout."""
+def errors_end_the_command(as_json: bool = False, about: Path | None = None) -> Iterator[None]:
+    """Turn what may go wrong with input into one line on stderr and an exit code; as JSON also on stdout.
+
+    `about`: the file whose content breaks a rule, if one does.
+    """
     try:
         yield
     except LightClientError as error:
         if as_json:
             height = error.height if error.height >= 0 else None
             print_json({"error": type(error).__name__, "height": height, "detail": str(error)})
-        fail(REFUSED, one_line(error))
-    except (Unusable, OSError) as error:
+        fail(REFUSED, f"{about}: {one_line(error)}" if about else one_line(error))
+    except (Unusable, CannotProve, OSError) as error:
         text = f"{error.filename or 'input'}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
         if as_json:
             print_json({"error": "Unusable", "height": None, "detail": text})
         fail(UNUSABLE, text)
+
+
+# --- options ---
 
 
 def network_named(name: str) -> Network:
@@ -63,71 +106,117 @@ def network_named(name: str) -> Network:
     return NETWORKS[name]
 
 
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """A parser for an option. (typer's own `min` and `max` clutter the help with their range.)"""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise typer.BadParameter("a whole number belongs there") from None
+        if not least <= value <= most:
+            raise typer.BadParameter(f"{value} is not in {least} to {most}")
+        return value
+
+    return parse
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help, line by line: typer would flow the lines together."""
+    return "\b\n" + "\n  ".join(("Examples:", *lines))
+
+
+def file_option(text: str, *names: str, metavar: str = "FILE") -> Any:
+    """An option that takes a file. It is judged where it is opened, not by typer (`readable`) in its own words."""
+    return typer.Option(*names, metavar=metavar, readable=False, help=text)
+
+
 NetworkOption = Annotated[str, typer.Option("--network", metavar="NAME", help="One of " + ", ".join(NETWORKS) + ".")]
 StartHeightOption = Annotated[
     int,
     typer.Option(
         "--start-height",
         metavar="N",
-        min=0,
-        max=MAX_HEIGHT,
-        help="Height of the first header of FILE; it is the trusted anchor. 0: it must be the genesis header.",
+        parser=whole_number(0, MAX_HEIGHT),
+        help="Height of the first header, which is the trusted anchor; at 0 it must be the genesis header.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 
 
-def print_json(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value) + "\n")
+# --- files ---
 
 
-def read_file(path: Path, most: int) -> bytes:
-    """A whole regular file of at most `most` bytes. Raises Unusable, OSError."""
-    with path.open("rb") as file:
-        size = regular_size(path, file.fileno())
-        if size > most:
-            raise Unusable(f"{path}: LimitExceeded: {size} bytes, at most {most}")
-        data = file.read(most + 1)
-    if len(data) > most:
-        raise Unusable(f"{path}: LimitExceeded: over {most} bytes")
-    if not data:
-        raise Unusable(f"{path}: TruncatedInput: the file is empty")
-    return data
-
-
-def regular_size(path: Path, descriptor: int) -> int:
-    """The size of an open file. Raises Unusable when it is no regular file."""
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise Unusable(f"{path}: not a regular file")
-    return status.st_size
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write the file whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+def _open_at_once(name: str, flags: int) -> int:
+    # Without this, opening a FIFO waits for somebody who writes to it. (Windows has neither.)
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextmanager
-def progress_bar(text: str, total: int, wanted: bool = True) -> Iterator[Progress]:
-    """A bar on stderr, or nothing when that is no terminal."""
-    console = Console(stderr=True)
+def open_regular(path: Path) -> Iterator[tuple[BufferedReader, int]]:
+    """A regular file and its size in bytes, above 0. Raises Unusable, OSError."""
+    with open(path, "rb", opener=_open_at_once) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise Unusable(f"{path}: not a regular file")
+        if status.st_size == 0:
+            raise Unusable(f"{path}: TruncatedInput: the file is empty")
+        yield file, status.st_size
+
+
+def read_file(path: Path, most: int) -> bytes:
+    """A whole regular file of 1 to `most` bytes. Raises Unusable, OSError."""
+    with open_regular(path) as (file, size):
+        if size > most:
+            raise Unusable(f"{path}: LimitExceeded: {size} bytes, at most {most}")
+        data = file.read(most)
+    if len(data) != size:
+        raise Unusable(f"{path}: TruncatedInput: the file changed while it was read")
+    return data
+
+
+def read_raw(path: Path, most: int) -> bytes:
+    """What a file of up to `most` bytes holds raw, or as hex. Raises Unusable, OSError."""
+    try:
+        return raw_or_hex(read_file(path, 2 * most + 2))  # bitcoin-cli ends hex with a new line
+    except CannotProve as error:
+        raise Unusable(f"{path}: {error}") from None
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write the file whole or not at all. Raises Unusable."""
+    target = Path(os.path.realpath(path))  # a link stays a link
+    if target.exists() and not target.is_file():
+        raise Unusable(f"{path}: not a regular file")
+    partial = target.parent / f".lightclient-{secrets.token_hex(4)}.part"
+    try:
+        try:
+            with partial.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise Unusable(f"{path}: {error.strerror or error}") from None
+
+
+# --- progress ---
+
+
+@contextmanager
+def progress_bar(text: str, total: int, wanted: bool = True) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, or nothing when that is no terminal; the function given is told how much more is done."""
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=console,
+        console=Console(stderr=True),
         transient=True,
-        disable=not (wanted and console.is_terminal),
+        redirect_stdout=False,  # rich would print on stderr what belongs on stdout
+        disable=not (wanted and sys.stderr is not None and sys.stderr.isatty()),
     ) as progress:
-        progress.add_task(text, total=total)
-        yield progress
+        task = progress.add_task(text, total=total)
+        yield lambda count: progress.advance(task, count)

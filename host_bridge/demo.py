@@ -131,6 +131,7 @@ class Demo:
             self._stages = []
         if self._pulses != pulses or self._relay_on:
             raise DemoFailed("the relay moved for a forged proof")
+        self._screen.relay_rested()
 
     def _has_verdict(self) -> bool:
         self._listen()

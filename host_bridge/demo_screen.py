@@ -105,12 +105,15 @@ class DemoScreen:
         self._line(f"\n[bold]forged proof[/] for #{payment.request_id}: {story}")
 
     def refused(self, stages: list[str], detail: str) -> None:
-        passed = [f"{_GOOD} {stage}" for stage in stages]
-        self._line("  proof  " + "  ".join([*passed, f"{_BAD} [red]refused[/]: {detail}"]))
+        self._line("  proof  " + "  ".join(f"{_GOOD} {stage}" for stage in stages))
+        self._line(f"  {_BAD} [bold red]refused[/]  {detail}")
+
+    def relay_rested(self) -> None:
+        self._line("\nThe relay did not move for any of them.")
 
     def ending(self, headers: int, heap_free: int, pulses: int, forgeries: int) -> None:
         self._line(
-            f"\n{_GOOD} {headers:,} headers validated, the relay closed {pulses} "
+            f"\n{_GOOD} In all: {headers:,} headers validated, the relay closed {pulses} "
             f"{'time' if pulses == 1 else 'times'}, {forgeries} forged proofs refused, "
             f"device heap never below {heap_free // 1024} KB free"
         )

@@ -1,11 +1,14 @@
 """A file of raw 80-byte headers: checked in batches, never read whole unless it is asked for."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from struct import iter_unpack
 
-from host_bridge.cli_common import PROGRESS_AFTER_BYTES, Unusable, progress_bar, regular_size
+from host_bridge.cli_common import PROGRESS_AFTER_BYTES, Unusable, open_regular, progress_bar, read_file
+from lightclient.cbor import MAP
 from lightclient.errors import CheckpointMismatch, HeaderNotInChain
 from lightclient.headers.accumulator import Accumulator
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint
@@ -18,24 +21,42 @@ from lightclient.params import Network
 BATCH = EPOCH  # headers read and checked at a time
 
 
-def header_count(path: Path, file: BinaryIO) -> int:
-    """How many headers an open file holds. Raises Unusable when that is no whole number above 0."""
-    size = regular_size(path, file.fileno())
-    if size == 0:
-        raise Unusable(f"{path}: TruncatedInput: the file is empty")
-    if size % HEADER_SIZE:
-        raise Unusable(f"{path}: TruncatedInput: {size} bytes are no multiple of {HEADER_SIZE}, so not headers")
-    if size // HEADER_SIZE > MAX_HEIGHT:
-        raise Unusable(f"{path}: LimitExceeded: {size // HEADER_SIZE} headers")
-    return size // HEADER_SIZE
+@contextmanager
+def header_batches(path: Path, start_height: int, doing: str) -> Iterator[Iterator[tuple[bytearray, int]]]:
+    """Iterates over (buffer, number of headers in it); the buffer is the same each time.
+
+    Raises Unusable for a file that is no whole number of headers above 0, OSError.
+    """
+    with open_regular(path) as (file, size):
+        total = size // HEADER_SIZE
+        if size % HEADER_SIZE:
+            raise Unusable(f"{path}: TruncatedInput: {size} bytes are no multiple of {HEADER_SIZE}, so not headers")
+        if start_height + total - 1 > MAX_HEIGHT:
+            raise Unusable(f"{path}: LimitExceeded: {total} headers from {start_height} on, at most to {MAX_HEIGHT}")
+        with progress_bar(doing, total, size > PROGRESS_AFTER_BYTES) as advance:
+
+            def batches() -> Iterator[tuple[bytearray, int]]:
+                buffer = bytearray(BATCH * HEADER_SIZE)
+                left = total
+                while left:
+                    count = min(left, BATCH)
+                    if file.readinto(memoryview(buffer)[: count * HEADER_SIZE]) != count * HEADER_SIZE:
+                        raise Unusable(f"{path}: TruncatedInput: the file became shorter while it was read")
+                    yield buffer, count
+                    left -= count
+                    advance(count)
+
+            yield batches()
+
+
+# --- checking ---
 
 
 def load_checkpoint(path: Path, network: Network) -> ChainState:
     """The state of a checkpoint file. Raises Unusable, an error of the checkpoint, OSError."""
-    with path.open("rb") as file:
-        data = file.read(MAX_CHECKPOINT_SIZE + 1)
-    if not data or len(data) > MAX_CHECKPOINT_SIZE:
-        raise Unusable(f"{path}: not a checkpoint: it has 1 to {MAX_CHECKPOINT_SIZE} bytes")
+    data = read_file(path, MAX_CHECKPOINT_SIZE)
+    if data[0] >> 5 != MAP:
+        raise Unusable(f"{path}: not a checkpoint")
     state = ChainState()
     decode_checkpoint(network, data, state)
     return state
@@ -44,12 +65,12 @@ def load_checkpoint(path: Path, network: Network) -> ChainState:
 class CheckedHeaders:
     """What checking a file has shown. `seconds` is the validation alone."""
 
-    def __init__(self, rules: HeaderRules, first_height: int, headers: bytes) -> None:
+    def __init__(self, rules: HeaderRules, first_height: int) -> None:
         self.rules = rules
         self.first_height = first_height
         self.count = 0
         self.seconds = 0.0
-        self.headers = headers  # empty unless they were to be kept
+        self.headers = b""  # unless they were to be kept
         self.accumulator: Accumulator | None = None  # every header is there: paths are not needed
 
     @property
@@ -76,33 +97,19 @@ def check_header_file(
     Raises the error of the first rule broken, Unusable, OSError.
     """
     rules = HeaderRules(network)
+    checked = CheckedHeaders(rules, start_height)
+    kept = bytearray()
     now = int(time.time())
-    with path.open("rb") as file:
-        total = header_count(path, file)
-        if start_height + total - 1 > MAX_HEIGHT:
-            raise Unusable(f"{path}: LimitExceeded: a height of {start_height + total - 1}")
-        checked = CheckedHeaders(rules, start_height, b"")
-        kept: list[bytes] = []
-        buffer = bytearray(BATCH * HEADER_SIZE)
-        with progress_bar("checking headers", total, total * HEADER_SIZE > PROGRESS_AFTER_BYTES) as progress:
-            while checked.count < total:
-                read = file.readinto(buffer)
-                count = read // HEADER_SIZE
-                if count == 0 or read % HEADER_SIZE:
-                    raise Unusable(f"{path}: TruncatedInput: the file became shorter while it was read")
-                started = time.perf_counter()
-                try:
-                    skip = 0
-                    if checked.count == 0:
-                        skip = _begin(rules, buffer, start_height, checkpoint, now)
-                    rules.extend(buffer, skip * HEADER_SIZE, count - skip, now)
-                finally:
-                    checked.seconds += time.perf_counter() - started
-                if keep:
-                    kept.append(bytes(buffer[:read]))
-                checked.count += count
-                progress.advance(progress.task_ids[0], count)
-    checked.headers = b"".join(kept)
+    with header_batches(path, start_height, "checking headers") as batches:
+        for buffer, count in batches:
+            started = time.perf_counter()
+            skip = 0 if checked.count else _begin(rules, buffer, start_height, checkpoint, now)
+            rules.extend(buffer, skip * HEADER_SIZE, count - skip, now)
+            checked.seconds += time.perf_counter() - started
+            checked.count += count
+            if keep:
+                kept += memoryview(buffer)[: count * HEADER_SIZE]
+    checked.headers = bytes(kept)
     return checked
 
 
@@ -126,22 +133,27 @@ def _begin(rules: HeaderRules, buffer: bytearray, height: int, checkpoint: Chain
     return 1
 
 
-def each_header(path: Path, take: Callable[[bytearray, int], None]) -> tuple[int, bytes, bytes]:
-    """Call `take(buffer, offset)` for each header, unchecked; returns their count, the first and the last."""
-    with path.open("rb") as file:
-        total = header_count(path, file)
-        buffer = bytearray(BATCH * HEADER_SIZE)
-        first = last = b""
-        done = 0
-        with progress_bar("reading headers", total, total * HEADER_SIZE > PROGRESS_AFTER_BYTES) as progress:
-            while done < total:
-                count = file.readinto(buffer) // HEADER_SIZE
-                if count == 0:
-                    raise Unusable(f"{path}: TruncatedInput: the file became shorter while it was read")
-                for offset in range(0, count * HEADER_SIZE, HEADER_SIZE):
-                    take(buffer, offset)
-                first = first or bytes(buffer[:HEADER_SIZE])
-                last = bytes(buffer[(count - 1) * HEADER_SIZE : count * HEADER_SIZE])
-                done += count
-                progress.advance(progress.task_ids[0], count)
-    return total, first, last
+# --- looking ---
+
+
+@dataclass
+class HeaderFileInfo:
+    """What is in a file, unchecked."""
+
+    count: int
+    first: bytes
+    last: bytes
+    bits: set[int]
+
+
+def look_at_header_file(path: Path, start_height: int) -> HeaderFileInfo:
+    """Raises Unusable, OSError."""
+    info = HeaderFileInfo(0, b"", b"", set())
+    with header_batches(path, start_height, "reading headers") as batches:
+        for buffer, count in batches:
+            end = count * HEADER_SIZE
+            info.first = info.first or bytes(buffer[:HEADER_SIZE])
+            info.last = bytes(buffer[end - HEADER_SIZE : end])
+            info.count += count
+            info.bits.update(bits for (bits,) in iter_unpack("<72xI4x", memoryview(buffer)[:end]))
+    return info

@@ -8,11 +8,10 @@ every size up to its own.
 from hashlib import sha256
 from pathlib import Path
 
-from host_bridge.cli_common import PROGRESS_AFTER_BYTES, Unusable, progress_bar
-from host_bridge.header_file import BATCH, header_count
+from host_bridge.header_file import header_batches
 from lightclient.errors import BadGenesis, BadLink
-from lightclient.headers.accumulator import MAX_PEAKS, Accumulator
-from lightclient.headers.path import LEAF_HASHES, LEAF_TAG, NODE_TAG, peak_level
+from lightclient.headers.accumulator import Accumulator
+from lightclient.headers.path import LEAF_HASHES, LEAF_TAG, MAX_PEAKS, NODE_TAG, peak_level
 from lightclient.limits import HEADER_SIZE
 from lightclient.params import Network
 
@@ -98,23 +97,17 @@ def index_header_file(path: Path, network: Network) -> PathIndex:
     Raises BadGenesis, BadLink, Unusable, OSError.
     """
     index = PathIndex()
-    with path.open("rb") as file:
-        total = header_count(path, file)
-        previous = bytes(32)
-        buffer = bytearray(BATCH * HEADER_SIZE)
-        with progress_bar("hashing headers", total, total * HEADER_SIZE > PROGRESS_AFTER_BYTES) as progress:
-            while index.count < total:
-                count = file.readinto(buffer) // HEADER_SIZE
-                if count == 0:
-                    raise Unusable(f"{path}: TruncatedInput: the file became shorter while it was read")
-                if index.count == 0 and buffer[:HEADER_SIZE] != network.genesis_header:
-                    raise BadGenesis(f"{path} does not begin with the genesis header of {network.name}", 0)
-                hashes = bytearray()
-                for i in range(0, count * HEADER_SIZE, HEADER_SIZE):
-                    if buffer[i + 4 : i + 36] != previous:
-                        raise BadLink("prev_block_hash is not the hash before", index.count + i // HEADER_SIZE)
-                    previous = sha256(sha256(buffer[i : i + HEADER_SIZE]).digest()).digest()
-                    hashes += previous
-                index.append(hashes)
-                progress.advance(progress.task_ids[0], count)
+    previous = bytes(32)
+    with header_batches(path, 0, "hashing headers") as batches:
+        for buffer, count in batches:
+            if index.count == 0 and buffer[:HEADER_SIZE] != network.genesis_header:
+                raise BadGenesis(f"the first header is not the genesis header of {network.name}", 0)
+            hashes = bytearray()
+            for i in range(0, count * HEADER_SIZE, HEADER_SIZE):
+                if buffer[i + 4 : i + 36] != previous:
+                    height = index.count + i // HEADER_SIZE
+                    raise BadLink("prev_block_hash is not the hash of the header before", height)
+                previous = sha256(sha256(buffer[i : i + HEADER_SIZE]).digest()).digest()
+                hashes += previous
+            index.append(hashes)
     return index

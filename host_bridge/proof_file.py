@@ -1,44 +1,46 @@
 """Files of proofs, `.lcproof` or JSON, judged one after the other."""
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from host_bridge.address import script_from_text
-from host_bridge.cli_common import Unusable, progress_bar, read_file
+from host_bridge.cli_common import Unusable, open_regular, progress_bar
 from host_bridge.header_file import CheckedHeaders
 from host_bridge.proofs import UnreadableProof, network_of, verify, verify_json
 from lightclient.cbor import MAP
-from lightclient.errors import LightClientError, WrongNetwork
-from lightclient.hashes import hash_to_hex
-from lightclient.limits import MAX_PROOF_SIZE
+from lightclient.errors import LightClientError, LimitExceeded, NotEnoughConfirmations, WrongNetwork
+from lightclient.hashes import hash_from_hex, hash_to_hex
+from lightclient.limits import MAX_HEIGHT, MAX_PROOF_SIZE
 from lightclient.params import Network
 from lightclient.spv.payment import PaymentRequest
 
-VALID = "valid"
-REFUSED = "refused"
-UNREADABLE = "unreadable"
+RESULTS = VALID, REFUSED, UNREADABLE = "valid", "refused", "unreadable"  # in the order of their exit codes
 
 MAX_JSON_SIZE = 64 << 20  # bytes: a few thousand proofs
-_BAR_FROM = 500  # proofs that take over a second
+_BAR_FROM = 200  # proofs that take over a second on a small computer
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a proof has to be. `network` None: each proof's own; `chain` None: unanchored."""
+    """What a proof has to be.
+
+    `network` None: each proof's own; `chain` None: unanchored. `scripts`: by network name the
+    script_pubkey to be paid; None: whatever.
+    """
 
     network: Network | None
     chain: CheckedHeaders | None
-    pay_to: str | None
+    scripts: dict[str, bytes] | None
     min_sats: int
     min_confirmations: int
 
 
 @dataclass
 class Verdict:
-    result: str
+    result: str = VALID
     error: str | None = None
     detail: str = ""
     txid: str | None = None
@@ -46,76 +48,136 @@ class Verdict:
     confirmations: int | None = None
     anchored: bool = False
 
+    @property
+    def exit_code(self) -> int:
+        return RESULTS.index(self.result)
+
     def as_json(self) -> dict[str, Any]:
         return vars(self)
 
-    def as_text(self) -> str:
-        if self.result != VALID:
-            return f"{self.result}: {self.error}: {self.detail}"
+    def as_text(self, where: str) -> str:
+        """One line for a person; `where` the proof stands."""
+        if self.result == UNREADABLE:
+            return f"{where}: unreadable: {self.detail.removeprefix(where + ': ')}"
+        if self.result == REFUSED:
+            height = "" if self.height is None else f" at height {self.height}"
+            return f"{where}: refused: {self.error}{height}: {self.detail}"
         depth = f"{self.confirmations:,} confirmations" if self.anchored else "not anchored in a chain"
-        return f"valid: {self.txid} in block {self.height:,}, {depth}{', ' + self.detail if self.detail else ''}"
+        payment = f", {self.detail}" if self.detail else ""
+        return f"{where}: valid: {self.txid} in block {self.height:,}, {depth}{payment}"
+
+    def refuse(self, error: LightClientError) -> None:
+        self.result, self.error, self.detail = REFUSED, type(error).__name__, str(error)
+        if self.height is None and error.height >= 0:
+            self.height = error.height
+
+    def give_up(self, detail: str) -> None:
+        self.result, self.error, self.detail = UNREADABLE, "UnreadableProof", detail
 
 
-def judge_file(path: Path, wanted: Wanted) -> Iterator[Verdict]:
-    """A verdict for each proof of a file. Raises BadAddress for a `pay_to` that no network knows."""
+def judge_file(path: Path, wanted: Wanted) -> Iterator[tuple[str, Verdict]]:
+    """For each proof of a file where it stands (`FILE`, `FILE[index]`) and a verdict."""
+    verdict = Verdict()
     try:
         proofs = _load(path)
+    except LightClientError as error:
+        verdict.refuse(error)
     except Unusable as error:
-        yield Verdict(UNREADABLE, "UnreadableProof", str(error))
-        return
+        verdict.give_up(str(error))
     except OSError as error:
-        yield Verdict(UNREADABLE, "UnreadableProof", f"{path}: {error.strerror or error}")
+        verdict.give_up(f"{path}: {error.strerror or error}")
+    if verdict.result != VALID:
+        yield str(path), verdict
         return
-    with progress_bar("verifying proofs", len(proofs), len(proofs) >= _BAR_FROM) as progress:
-        for proof in proofs:
-            yield _judge(proof, wanted)
-            progress.advance(progress.task_ids[0])
+    # on a terminal the verdicts themselves show how far it is
+    wants_bar = len(proofs) >= _BAR_FROM and not (sys.stdout and sys.stdout.isatty())
+    with progress_bar("verifying proofs", len(proofs), wants_bar) as advance:
+        for where, proof in proofs.items():
+            yield where, _judge(proof, wanted)
+            advance(1)
 
 
-def _load(path: Path) -> list[Any]:
-    """The proofs of a file: containers as bytes, JSON proofs as what they decode to."""
-    data = read_file(path, MAX_JSON_SIZE)
-    if data[0] >> 5 == MAP:
-        if len(data) > MAX_PROOF_SIZE:
-            raise Unusable(f"{path}: LimitExceeded: {len(data)} bytes, at most {MAX_PROOF_SIZE}")
-        return [data]
+def _load(path: Path) -> dict[str, Any]:
+    """The proofs of a file, by where they stand: a container as bytes, JSON proofs as what they decode to.
+
+    Raises LimitExceeded for a container, Unusable, OSError.
+    """
+    with open_regular(path) as (file, size):
+        data = file.read(1)
+        if data[0] >> 5 == MAP:
+            if size > MAX_PROOF_SIZE:
+                raise LimitExceeded(f"{size} bytes, a proof has at most {MAX_PROOF_SIZE}")
+            return {str(path): data + file.read(MAX_PROOF_SIZE)}
+        if size > MAX_JSON_SIZE:
+            raise Unusable(f"{path}: no payment proof (.lcproof), and for JSON {size} bytes are over {MAX_JSON_SIZE}")
+        data += file.read(MAX_JSON_SIZE)
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        raise Unusable(f"{path}: neither a payment proof (.lcproof) nor JSON") from None
-    return value if isinstance(value, list) else [value]
+        value = json.loads(data, object_pairs_hook=_object, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Unusable(f"{path}: neither a payment proof (.lcproof) nor good JSON: {error}") from None
+    if not isinstance(value, list):
+        return {str(path): value}
+    if not value:
+        raise Unusable(f"{path}: a JSON array of no proofs")
+    return {f"{path}[{i}]": proof for i, proof in enumerate(value)}
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two values for a key, one reader takes the first and another the last."""
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a key stands twice in an object")
+    return fields
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
 
 
 def _judge(proof: Any, wanted: Wanted) -> Verdict:
-    verdict = Verdict(VALID)
-    if not isinstance(proof, bytes) and isinstance(proof, dict):
-        # what it claims to be, so that a refusal names it
-        txid, height = proof.get("txid"), proof.get("height")
-        verdict.txid = txid if isinstance(txid, str) else None
-        verdict.height = height if isinstance(height, int) else None
+    verdict = Verdict()
+    if isinstance(proof, dict):
+        _take_claims(proof, verdict)
     try:
         _check(proof, wanted, verdict)
     except UnreadableProof as error:
-        verdict.result, verdict.error, verdict.detail = UNREADABLE, "UnreadableProof", str(error)
+        verdict.give_up(str(error))
     except LightClientError as error:
-        verdict.result, verdict.error, verdict.detail = REFUSED, type(error).__name__, str(error)
+        verdict.refuse(error)
     return verdict
+
+
+def _take_claims(proof: dict[str, Any], verdict: Verdict) -> None:
+    """What a JSON proof says of itself, so that a refusal names it."""
+    txid, height = proof.get("txid"), proof.get("height")
+    if type(height) is int and 0 <= height <= MAX_HEIGHT:
+        verdict.height = height
+    if isinstance(txid, str):
+        try:
+            verdict.txid = hash_to_hex(hash_from_hex(txid))
+        except ValueError:
+            pass
 
 
 def _check(proof: Any, wanted: Wanted, verdict: Verdict) -> None:
     network = network_of(proof)
     if wanted.network is not None and network is not wanted.network:
         raise WrongNetwork(f"a proof of {network.name}, not {wanted.network.name}")
-    script = script_from_text(wanted.pay_to, network) if wanted.pay_to is not None else None
+    script = None
+    if wanted.scripts is not None:
+        script = wanted.scripts.get(network.name)
+        if script is None:
+            raise WrongNetwork(f"a proof of {network.name}, and the address to be paid is of another network")
     judge = verify if isinstance(proof, bytes) else verify_json
     verifier = judge(proof, network, wanted.chain, script)
     verdict.txid = hash_to_hex(verifier.txid)
     verdict.height = verifier.height
     verdict.anchored = verifier.anchored
-    request = PaymentRequest(0, script or b"\x00", wanted.min_sats, wanted.min_confirmations)
     if script is not None:
+        request = PaymentRequest(0, script, wanted.min_sats, wanted.min_confirmations)
         request.check_output(verifier)
         verdict.detail = f"output {verifier.output_index} pays {verifier.output_value:,} sat"
     if wanted.chain is not None:
         verdict.confirmations = wanted.chain.tip_height - verifier.height + 1
-        request.check_confirmations(verdict.confirmations)
+        if verdict.confirmations < wanted.min_confirmations:
+            raise NotEnoughConfirmations(f"{verdict.confirmations} of {wanted.min_confirmations} confirmations")

@@ -17,19 +17,19 @@ MAX_HEIGHT = const(0x3FFFFFFF)  # 20,000 years of blocks; a small integer on a 3
 MAX_BLOCK_WEIGHT = const(4_000_000)  # BIP141
 MAX_TRANSACTION_SIZE = const(4_000_000)  # bytes with witness: no block holds more (BIP141)
 MIN_TRANSACTION_SIZE = const(60)  # Core: MIN_TRANSACTION_WEIGHT / WITNESS_SCALE_FACTOR
-MAX_BLOCK_TRANSACTIONS = const(66_666)  # 4,000,000 weight / (4 x 60) rounded up, as Core bounds BIP37
+MAX_BLOCK_TRANSACTIONS = const(16_666)  # 4,000,000 weight / (4 x 60), as Core bounds BIP37
 MIN_INPUT_SIZE = const(41)  # outpoint 36, empty script 1, sequence 4
 MIN_OUTPUT_SIZE = const(9)  # value 8, empty script 1
-MAX_INPUTS = const(97_560)  # 4,000,000 / 41
-MAX_OUTPUTS = const(444_444)  # 4,000,000 / 9
+MAX_INPUTS = const(24_390)  # 4,000,000 weight / (4 x 41)
+MAX_OUTPUTS = const(111_111)  # 4,000,000 weight / (4 x 9)
 MAX_SCRIPT_SIZE = const(4_000_000)  # a script is only as long as its transaction
 MAX_WITNESS_ITEMS = const(4_000_000)
 MAX_MONEY = const(21_000_000 * 100_000_000)  # satoshis: Core's MAX_MONEY
 MAX_SCRIPT_PUBKEY = const(520)  # bytes that a payment can ask for: MAX_SCRIPT_ELEMENT_SIZE
 MIN_COINBASE_SCRIPT = const(2)  # CheckTransaction: bad-cb-length
 MAX_COINBASE_SCRIPT = const(100)
-MAX_MERKLE_DEPTH = const(17)  # 2^17 > 66,666 transactions
-MAX_MERKLEBLOCK_HASHES = const(66_666)
+MAX_MERKLE_DEPTH = const(15)  # 2^15 > 16,666 transactions
+MAX_MERKLEBLOCK_HASHES = const(16_666)
 MAX_PROOF_SIZE = const(8_100_000)  # two transactions, two branches, a header, an accumulator path
 
 # --- link ---

@@ -13,18 +13,12 @@ from struct import pack_into
 
 from lightclient.compat import const, micropython, ptr32
 from lightclient.errors import CheckpointMismatch
-from lightclient.headers.path import LEAF_HASHES, LEAF_TAG, NODE_TAG
+from lightclient.headers.path import LEAF_HASHES, LEAF_TAG, MAX_PEAKS, MAX_PEAKS_SIZE, NODE_TAG
 from lightclient.limits import HEADER_SIZE, MAX_HEIGHT
-from lightclient.serialize import read_uint32_le, write_uint32_le
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lightclient.serialize import Buffer
-
-MAX_PEAKS = const(28)  # 2^30 hashes make at most 2^27 leaves: levels 0 to 27
-MAX_PEAKS_SIZE = const(896)  # 28 x 32 bytes
-MAX_UNFINISHED_SIZE = const(224)  # 7 x 32 bytes
-MAX_ACCUMULATOR_SIZE = const(1124)  # 4 + 896 + 224: what write_to writes at most
 
 # The leaf's preimage begins at byte 3 of its buffer, so that the hashes in it are aligned to words.
 _TAG = const(3)
@@ -155,26 +149,6 @@ class Accumulator:
                 self._peaks[32 * level : 32 * level + 32] = peaks[offset : offset + 32]
                 offset += 32
         self._leaf[_HASHES : _HASHES + len(unfinished)] = unfinished
-
-    def size(self) -> int:
-        """Bytes that `write_to` writes now."""
-        return 4 + 32 * (_ones(self.count >> 3) + (self.count & 7))
-
-    def write_to(self, buffer: bytearray, offset: int) -> int:
-        """Write count (uint32_le), peaks, unfinished hashes at `offset`; returns the end."""
-        write_uint32_le(buffer, offset, self.count)
-        end = offset + self.size()
-        buffer[offset + 4 : end] = self.peaks() + self.unfinished()
-        return end
-
-    def read_from(self, buffer: "Buffer", offset: int, end: int) -> None:
-        """Set everything from what `write_to` wrote to `buffer[offset:end]`. CheckpointMismatch for another size."""
-        if end - offset < 4:
-            raise CheckpointMismatch("accumulator: the count is missing")
-        count = read_uint32_le(buffer, offset)
-        middle = offset + 4 + 32 * _ones(count >> 3)
-        view = memoryview(buffer)
-        self.restore(count, view[offset + 4 : min(middle, end)], view[min(middle, end) : end])
 
 
 def _ones(number: int) -> int:

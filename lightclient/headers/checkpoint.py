@@ -25,7 +25,7 @@ A CBOR map with these integer keys, in this order (RFC 8949, 4.2.1):
 from lightclient.cbor import MAP, Reader, Writer
 from lightclient.compat import const
 from lightclient.errors import BadProofOfWork, CheckpointMismatch, LimitExceeded, TruncatedInput, WrongNetwork
-from lightclient.headers.accumulator import MAX_PEAKS_SIZE, MAX_UNFINISHED_SIZE, Accumulator
+from lightclient.headers.path import MAX_PEAKS_SIZE, MAX_UNFINISHED_SIZE
 from lightclient.headers.state import ChainState
 from lightclient.headers.target import bits_to_target
 from lightclient.limits import MAX_HEIGHT, MAX_NAME, MEDIAN_TIME_SPAN
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 FORMAT = const(2)
 MAX_CHECKPOINT_SIZE = const(1322)  # bytes: the sum of what its fields take at most
+_WITHOUT_ACCUMULATOR = const(195)  # of these, the fields 0 to 10
 _FIELDS = const(11)
 _FIELDS_WITH_ACCUMULATOR = const(13)
 _UINT32 = const(0xFFFFFFFF)
@@ -46,7 +47,13 @@ _UINT32 = const(0xFFFFFFFF)
 def encode_checkpoint(network: "Network", state: ChainState) -> bytes:
     """The checkpoint that stands for `state`."""
     accumulator = state.accumulator
-    writer = Writer(bytearray(MAX_CHECKPOINT_SIZE))
+    size = _WITHOUT_ACCUMULATOR
+    peaks = unfinished = b""
+    if accumulator is not None:
+        peaks = accumulator.peaks()
+        unfinished = accumulator.unfinished()
+        size += len(peaks) + len(unfinished) + 7  # keys, and heads of up to 3 and 2 bytes
+    writer = Writer(bytearray(size))
     times = bytearray(4 * state.times_known)
     for i in range(state.times_known):
         height = state.height - state.times_known + 1 + i
@@ -76,9 +83,9 @@ def encode_checkpoint(network: "Network", state: ChainState) -> bytes:
     writer.uint(1 if state.complete else 0)
     if accumulator is not None:
         writer.uint(11)
-        writer.bytes(accumulator.peaks())
+        writer.bytes(peaks)
         writer.uint(12)
-        writer.bytes(accumulator.unfinished())
+        writer.bytes(unfinished)
     return bytes(writer.buffer[: writer.offset])
 
 
@@ -161,6 +168,8 @@ def _set_accumulator(
         raise CheckpointMismatch("checkpoint: an accumulator, and yet nothing is known from before the anchor")
     if unfinished and unfinished[-32:] != block_hash:
         raise CheckpointMismatch("checkpoint: the accumulator's last hash is not that of the tip")
+    from lightclient.headers.accumulator import Accumulator  # noqa: PLC0415 - what is not used costs no memory
+
     accumulator = state.accumulator or Accumulator()
     accumulator.restore(height + 1, peaks, unfinished)
     state.accumulator = accumulator

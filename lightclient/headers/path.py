@@ -20,7 +20,10 @@ LEAF_HASHES = const(8)  # block hashes of a leaf
 LEAF_TAG = const(0)
 NODE_TAG = const(1)
 SIZE_BYTES = const(4)  # a path begins with the size it was made for, uint32_le
-MAX_PATH_HASHES = const(34)  # 7 others of the leaf, then one a level up to the peak, which is at most 27
+MAX_PEAKS = const(28)  # 2^30 hashes make at most 2^27 leaves: levels 0 to 27
+MAX_PEAKS_SIZE = const(896)  # 28 x 32 bytes
+MAX_UNFINISHED_SIZE = const(224)  # 7 x 32 bytes
+MAX_PATH_HASHES = const(34)  # 7 others of the leaf, then one a level up to the peak
 
 
 def peak_level(height: int, size: int) -> int:

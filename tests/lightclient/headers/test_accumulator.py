@@ -8,12 +8,10 @@ from support import data_path, heap_used, no_allocation, raises
 
 from lightclient.errors import CheckpointMismatch
 from lightclient.headers.accumulator import (
-    MAX_ACCUMULATOR_SIZE,
-    MAX_PEAKS,
     Accumulator,
     _copy_links,
 )
-from lightclient.headers.path import MAX_PATH_HASHES, path_hashes, peak_level
+from lightclient.headers.path import MAX_PATH_HASHES, MAX_PEAKS, path_hashes, peak_level
 from lightclient.headers.rules import HeaderRules
 from lightclient.limits import HEADER_SIZE, MAX_BATCH_HEADERS, MAX_HEIGHT
 from lightclient.params import MAINNET
@@ -111,17 +109,16 @@ def test_going_back_is_a_copy_and_appending_again():
 
 
 def test_bytes_there_and_back():
-    buffer = bytearray(MAX_ACCUMULATOR_SIZE + 10)
     back = made(11)
     for size in (0, 1, 7, 8, 9, 63, 64, 127, 200):
         accumulator = made(size)
-        end = accumulator.write_to(buffer, 3)
-        assert end - 3 == accumulator.size() == 4 + 32 * (bin(size >> 3).count("1") + size % 8)
-        back.read_from(buffer, 3, end)
+        peaks, unfinished = accumulator.peaks(), accumulator.unfinished()
+        assert (len(peaks), len(unfinished)) == (32 * bin(size >> 3).count("1"), 32 * (size % 8))
+        back.restore(size, peaks, unfinished)
         assert parts(back) == parts(accumulator)
-        raises(CheckpointMismatch, back.read_from, buffer, 3, end + 32)
-        raises(CheckpointMismatch, back.read_from, buffer, 3, end - 1)
-        raises(CheckpointMismatch, back.read_from, buffer, 3, 6)
+        raises(CheckpointMismatch, back.restore, size, peaks + bytes(32), unfinished)
+        raises(CheckpointMismatch, back.restore, size, peaks, unfinished + bytes(1))
+        raises(CheckpointMismatch, back.restore, size + 1, peaks, unfinished)
         assert parts(back) == parts(accumulator)
 
 
