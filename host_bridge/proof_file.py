@@ -5,22 +5,29 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from host_bridge.cli_common import Unusable, open_regular, progress_bar
-from host_bridge.header_file import CheckedHeaders
 from host_bridge.proofs import UnreadableProof, network_of, verify, verify_json
 from lightclient.cbor import MAP
 from lightclient.errors import LightClientError, LimitExceeded, NotEnoughConfirmations, WrongNetwork
 from lightclient.hashes import hash_from_hex, hash_to_hex
 from lightclient.limits import MAX_HEIGHT, MAX_PROOF_SIZE
 from lightclient.params import Network
+from lightclient.spv.anchor import Chain
 from lightclient.spv.payment import PaymentRequest
 
 RESULTS = VALID, REFUSED, UNREADABLE = "valid", "refused", "unreadable"  # in the order of their exit codes
 
 MAX_JSON_SIZE = 64 << 20  # bytes: a few thousand proofs
 _BAR_FROM = 200  # proofs that take over a second on a small computer
+
+
+class ProofChain(Chain, Protocol):
+    """What blocks have to be in: headers from a file, or the chain that a checkpoint stands for."""
+
+    @property
+    def tip_height(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class Wanted:
     """
 
     network: Network | None
-    chain: CheckedHeaders | None
+    chain: ProofChain | None
     scripts: dict[str, bytes] | None
     min_sats: int
     min_confirmations: int

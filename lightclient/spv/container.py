@@ -153,6 +153,11 @@ def encode_proof(
     )
 
 
+def with_path(container: bytes, path: bytes) -> bytes:
+    """A container that has no path, with one put at its end."""
+    return bytes([container[0] + 1]) + container[1:] + _head(UINT, PATH) + _head(BYTES, len(path)) + path
+
+
 def _head(major: int, value: int) -> bytes:
     buffer = bytearray(MAX_HEAD)
     writer = Writer(buffer)
