@@ -52,6 +52,8 @@ def state_from_headers(
         if height is not None and height < base.height:
             raise Unusable(f"height {height} lies below the checkpoint to begin from, which stands at {base.height}")
         rules.state.copy_from(base)
+    elif height is not None and height < first_height:
+        raise Unusable(f"{path} begins at {first_height}, above the height wanted, which is {height}")
     at = first_height
     with header_batches(path, first_height, "checking headers") as batches:
         for buffer, count in batches:

@@ -40,8 +40,8 @@ StartOption = Annotated[
         "--start-height",
         metavar="N",
         parser=whole_number(0, MAX_HEIGHT),
-        help="Height of the first header in the file of headers. Default: 0. Without --from and above 0 that header "
-        "is the trusted anchor: no accumulator then, and no chainwork since genesis.",
+        help="Height of the first header in the file of headers. Default: 0, or the one after --from. Without --from "
+        "and above 0 that header is the trusted anchor: no accumulator then, and no chainwork since genesis.",
     ),
 ]
 
@@ -54,7 +54,9 @@ class _Origin:
         if earlier is not None:
             with errors_end_the_command(about=earlier):
                 self.base = load_checkpoint(earlier, network)
-        self.first_height = start_height or 0
+        self.first_height = 0 if self.base is None else self.base.height + 1
+        if start_height is not None:
+            self.first_height = start_height
         if self.base is not None:
             self.kind, self.height = "checkpoint", self.base.height
             self.text = f"from the checkpoint {printable(str(earlier))} at height {self.height:,}, which is trusted"
@@ -70,8 +72,8 @@ class _Origin:
     epilog=examples(
         "lightclient checkpoint make --headers mainnet.bin --network mainnet \\",
         "    --height 900000 -o mainnet.checkpoint",
-        "lightclient checkpoint make --headers newer.bin --start-height 900001 \\",
-        "    --network mainnet --from mainnet.checkpoint -o newer.checkpoint",
+        "lightclient checkpoint make --headers newer.bin --network mainnet \\",
+        "    --from mainnet.checkpoint -o newer.checkpoint",
     )
 )
 def make(
@@ -162,7 +164,7 @@ def _as_json(network: Network, state: ChainState) -> dict[str, Any]:
     epilog=examples(
         "lightclient checkpoint verify mainnet.checkpoint --headers mainnet.bin",
         "lightclient checkpoint verify newer.checkpoint --headers newer.bin \\",
-        "    --start-height 900001 --from mainnet.checkpoint",
+        "    --from mainnet.checkpoint",
     )
 )
 def verify(

@@ -1,7 +1,7 @@
 """`lightclient prove` and `lightclient verify`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,13 +29,16 @@ from host_bridge.cli_common import (
 )
 from host_bridge.header_file import check_header_file
 from host_bridge.path_index import index_header_file
-from host_bridge.proof_file import ProofChain, Wanted, judge_file
+from host_bridge.proof_file import Wanted, judge_file
 from host_bridge.proofs import proof_from_block, proof_from_merkleblock, proof_with_path
 from host_bridge.proofs import verify as verify_container
 from lightclient.errors import WrongNetwork
 from lightclient.hashes import hash_from_hex, hash_to_hex
 from lightclient.limits import MAX_BLOCK_WEIGHT, MAX_HEIGHT, MAX_MONEY, MAX_TRANSACTION_SIZE
 from lightclient.params import NETWORKS, Network
+
+if TYPE_CHECKING:
+    from host_bridge.proof_file import ProofChain
 
 PROVE_EXAMPLES = examples(
     "lightclient prove TXID --block 830000.blk -o paid.lcproof",
@@ -173,7 +176,7 @@ def verify(
     if min_sats is not None and pay_to is None:
         fail(UNUSABLE, "--min-sats needs --pay-to")
     params = network_named(network or "mainnet") if network or headers else None
-    chain: ProofChain | None = None
+    chain: "ProofChain | None" = None
     if checkpoint is not None:
         with errors_end_the_command(about=checkpoint):
             stated, state = read_checkpoint(checkpoint)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from host_bridge.cli_common import Unusable, open_regular, progress_bar
 from host_bridge.proofs import UnreadableProof, network_of, verify, verify_json
@@ -14,20 +14,24 @@ from lightclient.errors import LightClientError, LimitExceeded, NotEnoughConfirm
 from lightclient.hashes import hash_from_hex, hash_to_hex
 from lightclient.limits import MAX_HEIGHT, MAX_PROOF_SIZE
 from lightclient.params import Network
-from lightclient.spv.anchor import Chain
 from lightclient.spv.payment import PaymentRequest
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from lightclient.spv.anchor import Chain
+
+    class ProofChain(Chain, Protocol):
+        """What blocks have to be in: headers from a file, or the chain that a checkpoint stands for."""
+
+        @property
+        def tip_height(self) -> int: ...
+
 
 RESULTS = VALID, REFUSED, UNREADABLE = "valid", "refused", "unreadable"  # in the order of their exit codes
 
 MAX_JSON_SIZE = 64 << 20  # bytes: a few thousand proofs
 _BAR_FROM = 200  # proofs that take over a second on a small computer
-
-
-class ProofChain(Chain, Protocol):
-    """What blocks have to be in: headers from a file, or the chain that a checkpoint stands for."""
-
-    @property
-    def tip_height(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Wanted:
     """
 
     network: Network | None
-    chain: ProofChain | None
+    chain: "ProofChain | None"
     scripts: dict[str, bytes] | None
     min_sats: int
     min_confirmations: int
