@@ -5,6 +5,7 @@ the nodes, 40 MB for a million blocks. A node never changes once its subtree is 
 every size up to its own.
 """
 
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -30,6 +31,10 @@ class PathIndex:
     @property
     def count(self) -> int:
         return len(self._hashes) // 32
+
+    def memory(self) -> int:
+        """Bytes that the index takes."""
+        return sum(sys.getsizeof(buffer) for buffer in (self._hashes, *self._levels))
 
     def append(self, block_hashes: bytes | bytearray | memoryview) -> None:
         """Take the hashes of the next blocks, one after the other."""
