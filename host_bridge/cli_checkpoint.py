@@ -27,7 +27,7 @@ from lightclient.headers.state import ChainState
 from lightclient.limits import MAX_HEIGHT, MEDIAN_TIME_SPAN
 from lightclient.params import Network
 
-app = typer.Typer(help="Starting points for devices: made from headers, shown, recomputed.", no_args_is_help=True)
+app = typer.Typer(help="Starting points, made from headers or recomputed.", no_args_is_help=True)
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", readable=False, help="A checkpoint.")]
 HeadersOption = Annotated[Path, file_option("Raw headers of 80 bytes each, in order.", "--headers")]
@@ -89,7 +89,9 @@ def make(
     earlier: FromOption = None,
     start_height: StartOption = None,
 ) -> None:
-    """Check headers by every rule, and write down what a device needs to go on from the last one.
+    """Make a checkpoint from headers.
+
+    Every rule is checked; what a device needs to go on from the last header is written down.
 
     Exit code: 0 written, 1 a rule is broken, 2 a file can't be used.
     """
@@ -174,7 +176,9 @@ def verify(
     start_height: StartOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Recompute a checkpoint from headers: nobody has to trust who made it.
+    """Recompute a checkpoint from headers.
+
+    Then nobody has to trust who made it.
 
     Exit code: 0 it is what the headers give, 1 it is not or a header breaks a rule, 2 a file can't be used.
     """

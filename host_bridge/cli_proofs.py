@@ -172,7 +172,7 @@ def verify(
     if headers is None and start_height:
         fail(UNUSABLE, "--start-height needs --headers")
     if unanchored and min_confirmations:
-        fail(UNUSABLE, "--min-confirmations needs a chain: --headers or --checkpoint")
+        fail(UNUSABLE, "--min-confirmations needs --headers or --checkpoint")
     if min_sats is not None and pay_to is None:
         fail(UNUSABLE, "--min-sats needs --pay-to")
     params = network_named(network or "mainnet") if network or headers else None
