@@ -3,6 +3,8 @@
 network              name of the network
 checkpoint           hex of a checkpoint to start from; left out: the network's genesis header
 replay               for recorded headers only: {"minimum_chainwork": hex}
+old_payments         true: keep the accumulator over all blocks, so that payments older than the headers that
+                     are kept can be proved; a checkpoint brings its own or has none
 window               headers that are held in RAM, 80 bytes each; a reorg can go back 160 less than that
 board                name of the board
 relay_seconds        how long the relay closes for a payment
@@ -43,7 +45,7 @@ class Settings:
         if replay is not None:
             network = network.replay(int(replay["minimum_chainwork"], 16))
         self.network: "Network" = network
-        self.start = _start(network, values.get("checkpoint", ""))
+        self.start = _start(network, values.get("checkpoint", ""), values.get("old_payments") is True)
         self.window = _number(values, "window", 256, _MIN_WINDOW, _MAX_WINDOW)
         self.board_name = values.get("board", "simulated")
         self.relay_ms = 1000 * _number(values, "relay_seconds", 3, 1, 600)
@@ -70,7 +72,7 @@ def _bytes(text: str) -> bytes:
     return unhexlify(text)
 
 
-def _start(network: "Network", checkpoint_hex: str) -> ChainState:
+def _start(network: "Network", checkpoint_hex: str, accumulate: bool) -> ChainState:
     if len(checkpoint_hex) > 2 * MAX_CHECKPOINT_SIZE:
         raise ValueError("settings: the checkpoint is too long")
     if checkpoint_hex:
@@ -78,7 +80,12 @@ def _start(network: "Network", checkpoint_hex: str) -> ChainState:
         decode_checkpoint(network, _bytes(checkpoint_hex), state)
         return state
     rules = HeaderRules(network)
-    rules.begin_at_genesis(network.genesis_header, 0)
+    accumulator = None
+    if accumulate:
+        from lightclient.headers.accumulator import Accumulator  # noqa: PLC0415 - what is not used costs no memory
+
+        accumulator = Accumulator()
+    rules.begin_at_genesis(network.genesis_header, 0, accumulator)
     return rules.state
 
 

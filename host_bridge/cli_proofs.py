@@ -1,11 +1,12 @@
 """`lightclient prove` and `lightclient verify`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from host_bridge.address import BadAddress, scripts_from_text
+from host_bridge.checkpoint_file import CheckpointChain, read_checkpoint
 from host_bridge.cli_common import (
     GOOD,
     UNUSABLE,
@@ -27,24 +28,32 @@ from host_bridge.cli_common import (
     write_file,
 )
 from host_bridge.header_file import check_header_file
+from host_bridge.path_index import index_header_file
 from host_bridge.proof_file import Wanted, judge_file
-from host_bridge.proofs import proof_from_block, proof_from_merkleblock
+from host_bridge.proofs import proof_from_block, proof_from_merkleblock, proof_with_path
 from host_bridge.proofs import verify as verify_container
+from lightclient.errors import WrongNetwork
 from lightclient.hashes import hash_from_hex, hash_to_hex
 from lightclient.limits import MAX_BLOCK_WEIGHT, MAX_HEIGHT, MAX_MONEY, MAX_TRANSACTION_SIZE
 from lightclient.params import NETWORKS, Network
+
+if TYPE_CHECKING:
+    from host_bridge.proof_file import ProofChain
 
 PROVE_EXAMPLES = examples(
     "lightclient prove TXID --block 830000.blk -o paid.lcproof",
     'bitcoin-cli gettxoutproof \'["TXID", "COINBASE_TXID"]\' > proof.hex',
     "lightclient prove TXID --merkleblock proof.hex --tx tx.hex \\",
     "    --coinbase coinbase.hex -o paid.lcproof",
+    "lightclient prove TXID --block 830000.blk -o paid.lcproof \\",
+    "    --for-size 900001 --headers mainnet.bin",
 )
 VERIFY_EXAMPLES = examples(
     "lightclient verify paid.lcproof --unanchored",
     "lightclient verify paid.lcproof --headers mainnet.bin \\",
     "    --start-height 822528 --min-confirmations 6 --min-sats 4000000 \\",
     "    --pay-to bc1qmtyef5ag3md2wj4zu3r970y6n9h497yr50qv4a",
+    "lightclient verify paid.lcproof --checkpoint mainnet.checkpoint",
 )
 
 
@@ -68,6 +77,16 @@ def prove(
             help="The block's height; needed where the coinbase does not tell it (before BIP34).",
         ),
     ] = None,
+    for_size: Annotated[
+        int | None,
+        typer.Option(
+            "--for-size",
+            metavar="N",
+            parser=whole_number(1, MAX_HEIGHT + 1),
+            help="Add the path for a device that has validated N blocks (its height + 1) and may have let go of this.",
+        ),
+    ] = None,
+    headers: Annotated[Path | None, file_option("With --for-size: raw headers from genesis, N or more.")] = None,
 ) -> None:
     """Make a payment proof from a block, or from a merkleblock.
 
@@ -80,6 +99,8 @@ def prove(
         wanted = hash_from_hex(txid)
     except ValueError:
         fail(UNUSABLE, "TXID: 64 hex digits belong there")
+    if (for_size is None) != (headers is None):
+        fail(UNUSABLE, "--for-size and --headers go together")
     with errors_end_the_command(about=block):
         if block is not None and not (merkleblock or tx or coinbase):
             proof = proof_from_block(params, read_raw(block, MAX_BLOCK_WEIGHT), wanted, height)
@@ -96,15 +117,22 @@ def prove(
         verified = verify_container(proof, params)
         if bytes(verified.txid) != wanted:
             raise Unusable(f"the transaction given is {hash_to_hex(verified.txid)}")
+    with errors_end_the_command(about=headers):
+        if headers is not None and for_size is not None:
+            proof = proof_with_path(proof, params, index_header_file(headers, params), for_size)
         write_file(output, proof)
     place = f"transaction {verified.index} of block {verified.height:,} on {network}"
-    say(f"{printable(str(output))}: {len(proof):,} bytes; {place}")
+    path = "" if for_size is None else f", with the path for {for_size:,} blocks"
+    say(f"{printable(str(output))}: {len(proof):,} bytes; {place}{path}")
 
 
 def verify(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", readable=False, help="Proofs: .lcproof or JSON.")],
     headers: Annotated[Path | None, file_option("Raw headers: the chain that the blocks have to be in.")] = None,
     start_height: StartHeightOption = 0,
+    checkpoint: Annotated[
+        Path | None, file_option("Instead of headers: the chain up to a checkpoint; proofs need a path (--for-size).")
+    ] = None,
     unanchored: Annotated[
         bool, typer.Option("--unanchored", help="Without headers: a block's own proof of work is all that is asked.")
     ] = False,
@@ -126,7 +154,7 @@ def verify(
     min_confirmations: Annotated[
         int | None,
         typer.Option(
-            metavar="K", parser=whole_number(1, MAX_HEIGHT), help="With --headers: the least number of confirmations."
+            metavar="K", parser=whole_number(1, MAX_HEIGHT), help="With a chain: the least number of confirmations."
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -137,17 +165,25 @@ def verify(
 
     Exit code: 0 all valid, 1 one is refused, 2 one can't be read or the arguments are wrong.
     """
-    if headers is None and not unanchored:
+    if headers is None and checkpoint is None and not unanchored:
         fail(UNUSABLE, "--headers FILE is needed (or --unanchored, which believes any block with its own work)")
-    if headers is not None and unanchored:
-        fail(UNUSABLE, "--headers and --unanchored exclude each other")
-    if headers is None and (min_confirmations or start_height):
-        fail(UNUSABLE, "--min-confirmations and --start-height need --headers")
+    if (headers is not None) + (checkpoint is not None) + unanchored > 1:
+        fail(UNUSABLE, "--headers, --checkpoint and --unanchored exclude each other")
+    if headers is None and start_height:
+        fail(UNUSABLE, "--start-height needs --headers")
+    if unanchored and min_confirmations:
+        fail(UNUSABLE, "--min-confirmations needs --headers or --checkpoint")
     if min_sats is not None and pay_to is None:
         fail(UNUSABLE, "--min-sats needs --pay-to")
     params = network_named(network or "mainnet") if network or headers else None
+    chain: "ProofChain | None" = None
+    if checkpoint is not None:
+        with errors_end_the_command(about=checkpoint):
+            stated, state = read_checkpoint(checkpoint)
+            if params not in (None, stated):
+                raise WrongNetwork(f"checkpoint of {stated.name}, not {network}")
+        params, chain = stated, CheckpointChain(state)
     scripts = _scripts(pay_to, [params] if params else list(NETWORKS.values()))
-    chain = None
     if headers is not None and params is not None:
         with errors_end_the_command(about=headers):
             chain = check_header_file(headers, params, start_height, keep=True)

@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from host_bridge.demo_script import DemoPayment, DemoScript
 from host_bridge.emulator import DEVICE_HEAP
+from host_bridge.rom import code_is_in_rom
 from lightclient.hashes import hash_to_hex
 
 _GOOD = "[green]✓[/]"
@@ -32,7 +33,8 @@ class DemoScreen:
         heap = DEVICE_HEAP.replace("k", " KB")
         archive = script.archive
         self._line("[bold]lightclient demo[/]: a device that checks payments itself")
-        self._line(f"  device   real MicroPython with a {heap} heap, a process of its own on a serial line")
+        where = "its code in ROM as on a board" if code_is_in_rom() else "its code loaded from source"
+        self._line(f"  device   real MicroPython with a {heap} heap, {where}; a process of its own on a serial line")
         self._line("  bridge   this program; the device believes nothing it says without proof")
         self._line(f"  chain    {script.network.name}, {script.source}")
         self._line("  [yellow]This is a replay[/]: clock and minimum work come from what was recorded,")

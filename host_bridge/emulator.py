@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from host_bridge.micropython import micropython_command
+from host_bridge.rom import SOURCES, device_command
 from host_bridge.session import BridgeSession
 
 DEVICE_HEAP = "192k"  # a Pico W has 201 KB; MicroPython on a 64-bit computer needs more for the same
@@ -32,7 +32,7 @@ class EmulatedDevice:
     """
 
     def __init__(self, settings: dict[str, Any], heap: str = DEVICE_HEAP) -> None:
-        command = micropython_command(heap)
+        command, environment = device_command(heap)
         self._folder = tempfile.TemporaryDirectory(prefix="lightclient-")
         settings_path = Path(self._folder.name) / "settings.json"
         settings_path.write_text(json.dumps(settings))
@@ -46,13 +46,12 @@ class EmulatedDevice:
             termios.tcsetattr(device_end, termios.TCSANOW, attributes)
             os.set_blocking(self.line, False)
             os.set_blocking(device_end, False)  # as USB on a board: a write takes what there is room for
-            sources = Path(__file__).resolve().parent.parent
             self._process = subprocess.Popen(
-                [*command, str(sources / "firmware" / "main.py"), str(settings_path)],
+                [*command, str(SOURCES / "firmware" / "main.py"), str(settings_path)],
                 stdin=device_end,
                 stdout=device_end,
                 stderr=self._console,
-                env={**os.environ, "MICROPYPATH": f".frozen:{sources}"},
+                env={**os.environ, **environment},
                 start_new_session=True,
             )
         except BaseException:

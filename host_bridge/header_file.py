@@ -10,6 +10,7 @@ from struct import iter_unpack
 from host_bridge.cli_common import PROGRESS_AFTER_BYTES, Unusable, open_regular, progress_bar, read_file
 from lightclient.cbor import MAP
 from lightclient.errors import CheckpointMismatch, HeaderNotInChain
+from lightclient.headers.accumulator import Accumulator
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint
 from lightclient.headers.header import block_hash
 from lightclient.headers.rules import HeaderRules
@@ -70,6 +71,7 @@ class CheckedHeaders:
         self.count = 0
         self.seconds = 0.0
         self.headers = b""  # unless they were to be kept
+        self.accumulator: Accumulator | None = None  # every header is there: paths are not needed
 
     @property
     def tip_height(self) -> int:

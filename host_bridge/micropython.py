@@ -38,6 +38,11 @@ def find_micropython() -> list[str]:
     )
 
 
+def is_wheel() -> bool:
+    """Whether `find_micropython` finds the wheel: MicroPython inside a CPython process."""
+    return find_micropython()[-1] == _FROM_WHEEL
+
+
 def micropython_command(heap: str = "192k") -> list[str]:
     """The command that starts MicroPython with a heap of `heap` ("192k", "2m"); add a script and its arguments.
 

@@ -5,10 +5,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from host_bridge.cli_common import Unusable, open_regular, progress_bar
-from host_bridge.header_file import CheckedHeaders
 from host_bridge.proofs import UnreadableProof, network_of, verify, verify_json
 from lightclient.cbor import MAP
 from lightclient.errors import LightClientError, LimitExceeded, NotEnoughConfirmations, WrongNetwork
@@ -16,6 +15,18 @@ from lightclient.hashes import hash_from_hex, hash_to_hex
 from lightclient.limits import MAX_HEIGHT, MAX_PROOF_SIZE
 from lightclient.params import Network
 from lightclient.spv.payment import PaymentRequest
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from lightclient.spv.anchor import Chain
+
+    class ProofChain(Chain, Protocol):
+        """What blocks have to be in: headers from a file, or the chain that a checkpoint stands for."""
+
+        @property
+        def tip_height(self) -> int: ...
+
 
 RESULTS = VALID, REFUSED, UNREADABLE = "valid", "refused", "unreadable"  # in the order of their exit codes
 
@@ -32,7 +43,7 @@ class Wanted:
     """
 
     network: Network | None
-    chain: CheckedHeaders | None
+    chain: "ProofChain | None"
     scripts: dict[str, bytes] | None
     min_sats: int
     min_confirmations: int

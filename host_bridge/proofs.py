@@ -16,12 +16,14 @@ from lightclient.headers.header import read_version
 from lightclient.limits import HEADER_SIZE, MAX_HEIGHT, MAX_NAME
 from lightclient.params import NETWORKS, Network
 from lightclient.spv.coinbase import height_script
-from lightclient.spv.container import MAX_PAIRS, encode_proof
+from lightclient.spv.container import MAX_PAIRS, encode_proof, with_path
 from lightclient.spv.merkleblock import MerkleBlock
 from lightclient.spv.proof import ProofVerifier
 
 if TYPE_CHECKING:
-    from lightclient.spv.proof import Chain
+    from host_bridge.path_index import PathIndex
+    from lightclient.headers.accumulator import Accumulator
+    from lightclient.spv.anchor import Chain
 
 
 __all__ = [
@@ -153,6 +155,34 @@ def proof_from_merkleblock(
     branch = tree.merkle_branch(index)
     header = merkleblock[:HEADER_SIZE]
     return _finished(network, height, header, txid, index, transaction, branch, coinbase, tree.merkle_branch(0))
+
+
+class _ForgottenHeaders:
+    """A chain that has let go of all its headers: what a path is made for."""
+
+    def __init__(self, accumulator: "Accumulator") -> None:
+        self.accumulator = accumulator
+
+    def require_header(self, height: int, header: object) -> None:
+        raise HeaderNotInChain(f"among {self.accumulator.count} blocks", height)
+
+
+def proof_with_path(container: bytes, network: Network, index: "PathIndex", size: int) -> bytes:
+    """A container without a path, and the path for a chain of `size` blocks; verified.
+
+    Raises CannotProve when the index does not have the block there.
+    """
+    found = verify(container, network)
+    height = found.height
+    if size > index.count:
+        raise CannotProve(f"a path for {size} blocks needs their headers, {index.count} are given")
+    if height >= size:
+        raise CannotProve(f"the block is at height {height}, so not among {size} blocks")
+    if index.block_hash(height) != found.block_hash:
+        raise CannotProve(f"the headers given have another block at height {height}")
+    container = with_path(container, index.path(height, size))
+    verify(container, network, _ForgottenHeaders(index.accumulator(size)))
+    return container
 
 
 def _finished(

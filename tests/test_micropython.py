@@ -9,7 +9,8 @@ import pytest
 from device_cases import split_file
 from support import data_root, require
 
-from host_bridge.micropython import MicroPythonNotFound, micropython_command
+from host_bridge.micropython import MicroPythonNotFound
+from host_bridge.rom import device_command
 
 ROOT = Path(__file__).resolve().parent.parent
 DEVICE_TESTS = ROOT / "tests" / "lightclient"
@@ -47,7 +48,7 @@ def test_nothing_is_overlooked() -> None:
 @pytest.mark.parametrize("path", FILES, ids=[str(p.relative_to(DEVICE_TESTS)) for p in FILES])
 def test_on_micropython(path: Path, cases_folder: Path) -> None:
     try:
-        command = micropython_command("192k")
+        command, needed = device_command("192k", ROOT / "tests" / "support")
     except MicroPythonNotFound as error:
         require(False, str(error))
         raise
@@ -55,7 +56,7 @@ def test_on_micropython(path: Path, cases_folder: Path) -> None:
     _split_what_it_names(tree, cases_folder)
     environment = {
         **os.environ,
-        "MICROPYPATH": f".frozen:{ROOT}:{ROOT / 'tests' / 'support'}",
+        **needed,
         "LIGHTCLIENT_DATA": os.path.realpath(data_root()),
         "LIGHTCLIENT_CASES": str(cases_folder),
     }

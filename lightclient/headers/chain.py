@@ -14,7 +14,7 @@ A long branch, and one whose fork the bridge guessed too low, comes in several b
 bridge that keeps nothing in mind can go on with it, its last header stands first in the locator.
 
 States for forks are rebuilt from checkpoints that are taken every `interval` headers; rebuilding
-reads headers that have been accepted before and hashes nothing.
+reads headers that have been accepted before; of hashing it needs the accumulator's alone.
 """
 
 from lightclient.compat import const
@@ -37,6 +37,7 @@ from lightclient.limits import HEADER_SIZE, MAX_BATCH_HEADERS, MAX_FUTURE_SECOND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lightclient.headers.accumulator import Accumulator
     from lightclient.headers.store import RamStore
     from lightclient.params import Network
     from lightclient.serialize import Buffer
@@ -82,6 +83,11 @@ class HeaderChain:
     def state(self) -> ChainState:
         """Read it, do not change it."""
         return self.rules.state
+
+    @property
+    def accumulator(self) -> "Accumulator | None":
+        """All block hashes since genesis, where they are known."""
+        return self.rules.state.accumulator
 
     @property
     def tip_height(self) -> int:
@@ -221,10 +227,10 @@ class HeaderChain:
         decode_checkpoint(self.network, self._checkpoints[i][1], state)
         if state.height == height:
             return
-        last_hash = self.block_hash_at(height)
         while state.height < height:
+            block_hash = self.block_hash_at(state.height + 1)
             self.store.read_into(state.height + 1, self._record, 0)
-            state.absorb(self.network, self._record, 0, last_hash)
+            state.absorb(self.network, self._record, 0, block_hash)
 
     def block_hash_at(self, height: int) -> bytes:
         """The block_hash of a header of the window, its base included: the header above it carries it."""

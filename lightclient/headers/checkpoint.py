@@ -1,10 +1,13 @@
 """A checkpoint: all that the next header is judged by, as canonical CBOR. A device starts from one.
 
+Without keys 11 and 12 it has no accumulator (docs/ACCUMULATOR.md): it was made from an anchor, so the hashes
+before are unknown, and payments older than the window cannot be verified from it.
+
 A CBOR map with these integer keys, in this order (RFC 8949, 4.2.1):
 
 | key | value |
 |---|---|
-| 0 | format version: 1 |
+| 0 | format version: 2 |
 | 1 | network name, text |
 | 2 | height of the tip |
 | 3 | its block_hash, 32 bytes, internal order |
@@ -15,11 +18,14 @@ A CBOR map with these integer keys, in this order (RFC 8949, 4.2.1):
 | 8 | the last bits that were not a 20-minute exception; 0: unknown |
 | 9 | chainwork, 32 bytes big-endian |
 | 10 | 1: chainwork counts from genesis; 0: from the anchor |
+| 11 | peaks of the accumulator over all block hashes to the tip, 32 bytes each, the largest first |
+| 12 | hashes of its unfinished leaf, 32 bytes each, oldest first |
 """
 
 from lightclient.cbor import MAP, Reader, Writer
 from lightclient.compat import const
 from lightclient.errors import BadProofOfWork, CheckpointMismatch, LimitExceeded, TruncatedInput, WrongNetwork
+from lightclient.headers.path import MAX_PEAKS_SIZE, MAX_UNFINISHED_SIZE
 from lightclient.headers.state import ChainState
 from lightclient.headers.target import bits_to_target
 from lightclient.limits import MAX_HEIGHT, MAX_NAME, MEDIAN_TIME_SPAN
@@ -30,20 +36,29 @@ if TYPE_CHECKING:
     from lightclient.params import Network
     from lightclient.serialize import Buffer
 
-FORMAT = const(1)
-MAX_CHECKPOINT_SIZE = const(256)  # bytes
+FORMAT = const(2)
+MAX_CHECKPOINT_SIZE = const(1322)  # bytes: the sum of what its fields take at most
+_WITHOUT_ACCUMULATOR = const(195)  # of these, the fields 0 to 10
 _FIELDS = const(11)
+_FIELDS_WITH_ACCUMULATOR = const(13)
 _UINT32 = const(0xFFFFFFFF)
 
 
 def encode_checkpoint(network: "Network", state: ChainState) -> bytes:
     """The checkpoint that stands for `state`."""
-    writer = Writer(bytearray(MAX_CHECKPOINT_SIZE))
+    accumulator = state.accumulator
+    size = _WITHOUT_ACCUMULATOR
+    peaks = unfinished = b""
+    if accumulator is not None:
+        peaks = accumulator.peaks()
+        unfinished = accumulator.unfinished()
+        size += len(peaks) + len(unfinished) + 7  # keys, and heads of up to 3 and 2 bytes
+    writer = Writer(bytearray(size))
     times = bytearray(4 * state.times_known)
     for i in range(state.times_known):
         height = state.height - state.times_known + 1 + i
         write_uint32_le(times, 4 * i, state.times[height % MEDIAN_TIME_SPAN])
-    writer.head(MAP, _FIELDS)
+    writer.head(MAP, _FIELDS if accumulator is None else _FIELDS_WITH_ACCUMULATOR)
     writer.uint(0)
     writer.uint(FORMAT)
     writer.uint(1)
@@ -66,6 +81,11 @@ def encode_checkpoint(network: "Network", state: ChainState) -> bytes:
     writer.bytes(state.chainwork.to_bytes(32, "big"))
     writer.uint(10)
     writer.uint(1 if state.complete else 0)
+    if accumulator is not None:
+        writer.uint(11)
+        writer.bytes(peaks)
+        writer.uint(12)
+        writer.bytes(unfinished)
     return bytes(writer.buffer[: writer.offset])
 
 
@@ -76,7 +96,8 @@ def decode_checkpoint(network: "Network", data: "Buffer", state: ChainState) -> 
     """
     reader = Reader()
     reader.reset(data, 0, len(data))
-    if reader.map(_FIELDS) != _FIELDS:
+    fields = reader.map(_FIELDS_WITH_ACCUMULATOR)
+    if fields not in (_FIELDS, _FIELDS_WITH_ACCUMULATOR):
         raise TruncatedInput("checkpoint: fields are missing")
     _key(reader, 0)
     if reader.uint(_UINT32) != FORMAT:
@@ -103,6 +124,12 @@ def decode_checkpoint(network: "Network", data: "Buffer", state: ChainState) -> 
     chainwork = reader.bytes(32)
     _key(reader, 10)
     complete = reader.uint(1)
+    peaks = unfinished = b""
+    if fields == _FIELDS_WITH_ACCUMULATOR:
+        _key(reader, 11)
+        peaks = reader.bytes(MAX_PEAKS_SIZE)
+        _key(reader, 12)
+        unfinished = reader.bytes(MAX_UNFINISHED_SIZE)
     reader.finish()
     known = len(times) // 4
     if len(block_hash) != 32 or len(chainwork) != 32 or len(times) % 4 or not 1 <= known <= height + 1:
@@ -115,6 +142,7 @@ def decode_checkpoint(network: "Network", data: "Buffer", state: ChainState) -> 
         raise BadProofOfWork("checkpoint: the tip's hash does not meet its bits", height)
     if complete and (0 in (first_time, first_bits, normal_bits) or known != min(MEDIAN_TIME_SPAN, height + 1)):
         raise CheckpointMismatch("checkpoint: says that it is complete and is not")
+    _set_accumulator(state, height, fields == _FIELDS_WITH_ACCUMULATOR, peaks, unfinished, complete, block_hash)
     state.height = height
     state.block_hash = block_hash
     state.bits = bits
@@ -130,6 +158,23 @@ def decode_checkpoint(network: "Network", data: "Buffer", state: ChainState) -> 
     state.complete = bool(complete)
 
 
+def _set_accumulator(
+    state: ChainState, height: int, present: bool, peaks: bytes, unfinished: bytes, complete: int, block_hash: bytes
+) -> None:
+    if not present:
+        state.accumulator = None
+        return
+    if not complete:
+        raise CheckpointMismatch("checkpoint: an accumulator, and yet nothing is known from before the anchor")
+    if unfinished and unfinished[-32:] != block_hash:
+        raise CheckpointMismatch("checkpoint: the accumulator's last hash is not that of the tip")
+    from lightclient.headers.accumulator import Accumulator  # noqa: PLC0415 - what is not used costs no memory
+
+    accumulator = state.accumulator or Accumulator()
+    accumulator.restore(height + 1, peaks, unfinished)
+    state.accumulator = accumulator
+
+
 def _key(reader: Reader, key: int) -> None:
-    if reader.uint(_FIELDS - 1) != key:
+    if reader.uint(_FIELDS_WITH_ACCUMULATOR - 1) != key:
         raise TruncatedInput("checkpoint: field " + str(key) + " is missing")

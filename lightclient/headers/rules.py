@@ -39,6 +39,7 @@ from lightclient.limits import EPOCH, HEADER_SIZE, MAX_FUTURE_SECONDS, MAX_TIMEW
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lightclient.headers.accumulator import Accumulator
     from lightclient.params import Network
 
 _NO_CEILING = 0xFFFFFFFF
@@ -89,11 +90,17 @@ class HeaderRules:
         self._target_bits = 0
         self._target = 0
 
-    def begin_at_genesis(self, buffer: "bytes | bytearray", offset: int) -> None:
-        """Start with the network's own first header. Raises BadGenesis when it is another one."""
+    def begin_at_genesis(
+        self, buffer: "bytes | bytearray", offset: int, accumulator: "Accumulator | None" = None
+    ) -> None:
+        """Start with the network's own first header; an empty `accumulator` becomes part of the state.
+
+        Raises BadGenesis when it is another one.
+        """
         if bytes(buffer[offset : offset + HEADER_SIZE]) != self.network.genesis_header:
             raise BadGenesis("the first header is not the genesis header of " + self.network.name, 0)
         self.state = ChainState()
+        self.state.accumulator = accumulator
         self.state.absorb(self.network, buffer, offset, block_hash(buffer, offset))
         self.state.complete = True
         self.state.time_checked = True

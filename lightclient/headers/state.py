@@ -6,6 +6,7 @@ from lightclient.limits import EPOCH, MEDIAN_TIME_SPAN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lightclient.headers.accumulator import Accumulator
     from lightclient.params import Network
     from lightclient.serialize import Buffer
 
@@ -18,6 +19,8 @@ class ChainState:
     and `epoch_first_bits` belong to the first block of the tip's epoch. 0 in these three: unknown,
     it lies before the anchor. `chainwork` counts from genesis when `complete`, else from the anchor.
     `time_checked`: the tip itself passed the median-time-past rule (see `rules.ordinary_headers`).
+    `accumulator` holds the hashes of all blocks from genesis to the tip; None where what lies before an
+    anchor is not known, or where nobody will ask for it.
     """
 
     def __init__(self) -> None:
@@ -33,6 +36,7 @@ class ChainState:
         self.epoch_first_bits = 0
         self.chainwork = 0
         self.complete = False
+        self.accumulator: "Accumulator | None" = None
         self._work_bits = 0
         self._work = 0
 
@@ -50,6 +54,12 @@ class ChainState:
         self.epoch_first_bits = other.epoch_first_bits
         self.chainwork = other.chainwork
         self.complete = other.complete
+        if other.accumulator is None:
+            self.accumulator = None
+        elif self.accumulator is None:
+            self.accumulator = other.accumulator.copy()
+        else:
+            self.accumulator.copy_from(other.accumulator)
 
     def times_complete(self) -> bool:
         """Whether the median-time-past of the tip is known: 11 times, or all since genesis."""
@@ -85,9 +95,14 @@ class ChainState:
         elif not (network.allow_min_difficulty and bits == network.pow_limit_bits):
             self.normal_bits = bits
         self.chainwork += self.work_of(bits, network)
+        if self.accumulator is not None:
+            self.accumulator.append(block_hash)
 
     def absorb_run(self, network: "Network", buffer: "Buffer", offset: int, count: int, block_hash: bytes) -> None:
-        """As `absorb` for `count` headers of `normal_bits` that do not start an epoch."""
+        """As `absorb` for `count` linked headers of `normal_bits` that do not start an epoch.
+
+        `offset` is a multiple of 4, `block_hash` that of the last one.
+        """
         height = self.height + count
         for i in range(min(count, MEDIAN_TIME_SPAN)):
             self.times[(height - i) % MEDIAN_TIME_SPAN] = read_time(buffer, offset + 80 * (count - 1 - i))
@@ -97,3 +112,5 @@ class ChainState:
         self.time = self.times[height % MEDIAN_TIME_SPAN]
         self.bits = self.normal_bits
         self.chainwork += count * self.work_of(self.bits, network)
+        if self.accumulator is not None:
+            self.accumulator.append_links(buffer, offset, count, block_hash)

@@ -5,12 +5,16 @@ A store holds the 80-byte records of consecutive heights, `first_height` to `tip
 `RamStore` keeps the newest ones in one ring that is made once.
 """
 
+from lightclient.compat import const
 from lightclient.errors import HeaderNotInChain, LimitExceeded
 from lightclient.limits import HEADER_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lightclient.serialize import Buffer
+
+
+_PAGE = const(32)  # headers
 
 
 class RamStore:
@@ -20,8 +24,8 @@ class RamStore:
         self.capacity = capacity
         self.first_height = 0
         self.tip_height = -1
-        self._ring = bytearray(capacity * HEADER_SIZE)
-        self._view = memoryview(self._ring)
+        # in pages: a small heap that modules have been loaded into has no long stretch left
+        self._pages = [memoryview(bytearray(_PAGE * HEADER_SIZE)) for _ in range((capacity + _PAGE - 1) // _PAGE)]
 
     def begin(self, height: int) -> None:
         """Empty the store; the first header appended has this height."""
@@ -33,12 +37,13 @@ class RamStore:
         view = memoryview(buffer)
         while count:
             slot = (self.tip_height + 1) % self.capacity
-            run = min(count, self.capacity - slot)  # up to where the ring begins again
-            size = run * HEADER_SIZE
-            self._view[slot * HEADER_SIZE : slot * HEADER_SIZE + size] = view[offset : offset + size]
+            run = min(count, _PAGE - slot % _PAGE, self.capacity - slot)  # what lies together
+            at = slot % _PAGE * HEADER_SIZE
+            end = offset + run * HEADER_SIZE
+            self._pages[slot // _PAGE][at : at + run * HEADER_SIZE] = view[offset:end]
             self.tip_height += run
-            offset += size
             count -= run
+            offset = end
         self.first_height = max(self.first_height, self.tip_height - self.capacity + 1)
 
     def truncate(self, height: int) -> None:
@@ -53,5 +58,6 @@ class RamStore:
             raise HeaderNotInChain(
                 "height %d is not in the window %d to %d" % (height, self.first_height, self.tip_height), height
             )
-        slot = height % self.capacity * HEADER_SIZE
-        buffer[offset : offset + HEADER_SIZE] = self._view[slot : slot + HEADER_SIZE]
+        slot = height % self.capacity
+        at = slot % _PAGE * HEADER_SIZE
+        buffer[offset : offset + HEADER_SIZE] = self._pages[slot // _PAGE][at : at + HEADER_SIZE]

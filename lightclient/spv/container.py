@@ -4,14 +4,16 @@ Specification: docs/PROOF.md. A canonical CBOR map with integer keys in ascendin
 
 0 format version, 1 network, 2 height, 3 header, 4 txid, 5 index, 6 depth, 7 transaction,
 8 merkle_branch, and where the transaction is not the coinbase itself, 9 coinbase and
-10 coinbase_merkle_branch.
+10 coinbase_merkle_branch; for a header that its verifier no longer has, 11 path (docs/ACCUMULATOR.md):
+the size it was made for, uint32_le, and then its hashes.
 
-The number of pairs, the first byte of all, says whether 9 and 10 follow. So a proof that lacks them can
-be refused before its transaction or branch is looked at. Key 11 is kept for an accumulator path.
+The number of pairs, the first byte of all, says which of them follow: an odd one has no path. So a proof
+that lacks its coinbase can be refused before its transaction or branch is looked at.
 """
 
 from lightclient.cbor import BYTES, MAP, MAX_HEAD, TEXT, UINT, Writer
 from lightclient.compat import const
+from lightclient.headers.path import MAX_PATH_HASHES, SIZE_BYTES
 from lightclient.limits import (
     HEADER_SIZE,
     MAX_HEIGHT,
@@ -39,6 +41,7 @@ TRANSACTION = const(7)
 BRANCH = const(8)
 COINBASE = const(9)
 COINBASE_BRANCH = const(10)
+PATH = const(11)
 
 KEYS = (
     "version",
@@ -52,8 +55,9 @@ KEYS = (
     "merkle_branch",
     "coinbase",
     "coinbase_merkle_branch",
+    "path",
 )
-MAJOR = (UINT, TEXT, UINT, BYTES, BYTES, UINT, UINT, BYTES, BYTES, BYTES, BYTES)
+MAJOR = (UINT, TEXT, UINT, BYTES, BYTES, UINT, UINT, BYTES, BYTES, BYTES, BYTES, BYTES)
 # A branch is compared with the depth, an index with the tree, so their own ceilings are wide.
 MAXIMUM = (
     _MAX_UINT,
@@ -67,6 +71,7 @@ MAXIMUM = (
     MAX_PROOF_SIZE,
     MAX_TRANSACTION_SIZE,
     MAX_PROOF_SIZE,
+    SIZE_BYTES + 32 * MAX_PATH_HASHES,
 )
 
 
@@ -81,15 +86,16 @@ def proof_parts(
     merkle_branch: bytes,
     coinbase: "bytes | None" = None,
     coinbase_merkle_branch: bytes = b"",
+    path: "bytes | None" = None,
 ) -> "list[bytes]":
     """A container as pieces to be fed or written one after the other. Nothing is judged here.
 
     Hashes and raw bytes in internal order; `merkle_branch` is the siblings one after the other.
-    `coinbase` None: the transaction is the coinbase itself.
+    `coinbase` None: the transaction is the coinbase itself. `path`: size and hashes, or None.
     """
     name = network_name.encode()
     parts = [
-        _head(MAP, WITHOUT_COINBASE if coinbase is None else WITH_COINBASE),
+        _head(MAP, (WITHOUT_COINBASE if coinbase is None else WITH_COINBASE) + (path is not None)),
         _head(UINT, VERSION) + _head(UINT, FORMAT_VERSION),
         _head(UINT, NETWORK) + _head(TEXT, len(name)) + name,
         _head(UINT, HEIGHT) + _head(UINT, height),
@@ -111,6 +117,8 @@ def proof_parts(
             _head(UINT, COINBASE_BRANCH) + _head(BYTES, len(coinbase_merkle_branch)),
             coinbase_merkle_branch,
         ]
+    if path is not None:
+        parts += [_head(UINT, PATH) + _head(BYTES, len(path)), path]
     return parts
 
 
@@ -125,6 +133,7 @@ def encode_proof(
     merkle_branch: bytes,
     coinbase: "bytes | None" = None,
     coinbase_merkle_branch: bytes = b"",
+    path: "bytes | None" = None,
 ) -> bytes:
     """A whole container; the arguments are those of `proof_parts`."""
     return b"".join(
@@ -139,8 +148,14 @@ def encode_proof(
             merkle_branch,
             coinbase,
             coinbase_merkle_branch,
+            path,
         )
     )
+
+
+def with_path(container: bytes, path: bytes) -> bytes:
+    """A container that has no path, with one put at its end."""
+    return bytes([container[0] + 1]) + container[1:] + _head(UINT, PATH) + _head(BYTES, len(path)) + path
 
 
 def _head(major: int, value: int) -> bytes:

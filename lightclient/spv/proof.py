@@ -2,6 +2,7 @@
 
 Theory of operation: each value is checked as soon as it is whole, in the order of the keys; nothing is
 kept but the header, two hashes and a few numbers. Whatever is refused, is refused at the first rule it breaks.
+A header that the chain no longer has waits for the path, the last of the values.
 """
 
 from lightclient.cbor import MAP, head_length, read_head
@@ -12,48 +13,29 @@ from lightclient.errors import (
     LightClientError,
     MissingCoinbaseProof,
     NonCanonicalEncoding,
+    PathMismatch,
     TruncatedInput,
     TxidMismatch,
     WrongNetwork,
 )
 from lightclient.hashes import ZERO_HASH
 from lightclient.headers.header import block_hash, read_bits, read_merkle_root
+from lightclient.headers.path import SIZE_BYTES
 from lightclient.headers.target import bits_to_target, check_proof_of_work
 from lightclient.limits import HEADER_SIZE
+from lightclient.serialize import read_uint32_le
+from lightclient.spv import container
+from lightclient.spv.anchor import Anchor
 from lightclient.spv.coinbase import check_coinbase
-from lightclient.spv.container import (
-    BRANCH,
-    COINBASE,
-    COINBASE_BRANCH,
-    DEPTH,
-    FORMAT_VERSION,
-    HEADER,
-    HEIGHT,
-    INDEX,
-    KEYS,
-    MAJOR,
-    MAX_PAIRS,
-    MAXIMUM,
-    NETWORK,
-    TRANSACTION,
-    TXID,
-    VERSION,
-    WITH_COINBASE,
-    WITHOUT_COINBASE,
-)
 from lightclient.spv.merkle import MerkleFold
 from lightclient.spv.transaction import TransactionWalk
 from lightclient.stream import StreamParser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from lightclient.params import Network
     from lightclient.serialize import Buffer
-
-    class Chain(Protocol):
-        def require_header(self, height: int, header: "Buffer") -> None: ...
+    from lightclient.spv.anchor import Chain
 
 
 # States: what has just been gathered or passed.
@@ -62,9 +44,11 @@ _ITEM_HEAD = const(1)
 _ITEM_VALUE = const(2)
 _STRING = const(3)
 _SIBLING = const(4)
+_PATH_SIZE = const(5)
 
 # `stage`: the check under way, for a display. The last one means that all have passed, and no byte is left over.
-STAGES = ("format", "network", "header", "chain", "transaction", "branch", "coinbase", "coinbase branch", "accepted")
+_BEFORE_PATH = ("format", "network", "header", "chain", "transaction", "branch", "coinbase", "coinbase branch")
+STAGES = _BEFORE_PATH + ("path", "accepted")
 _FORMAT = const(0)
 _CHECK_NETWORK = const(1)
 _CHECK_HEADER = const(2)
@@ -73,7 +57,8 @@ _CHECK_TRANSACTION = const(4)
 _CHECK_BRANCH = const(5)
 _CHECK_COINBASE = const(6)
 _CHECK_COINBASE_BRANCH = const(7)
-ACCEPTED = const(8)
+_CHECK_PATH = const(8)
+ACCEPTED = const(9)
 
 
 class ProofVerifier(StreamParser):
@@ -81,8 +66,8 @@ class ProofVerifier(StreamParser):
 
     When `close` returns, every rule has been checked (`stage == ACCEPTED`), and these hold: `height`,
     `header` (80 bytes), `block_hash`, `txid`, `index`, `coinbase_txid`; `anchored`, whether the header
-    was found in a chain; for the script_pubkey asked for, `matches` (outputs that pay it), `output_index`
-    and `output_value` (satoshis) of the largest. Hashes: 32 bytes, internal order.
+    is in a chain; for the script_pubkey asked for, `matches` (outputs that pay it), `output_index` and
+    `output_value` (satoshis) of the largest. Hashes: 32 bytes, internal order.
 
     After an error the verifier takes no more bytes until the next `begin`.
     """
@@ -93,14 +78,13 @@ class ProofVerifier(StreamParser):
         self.txid = bytearray(32)
         self._walk = TransactionWalk()
         self._fold = MerkleFold()
+        self.anchor = Anchor()
         self._network: "Network | None" = None
-        self._chain: "Chain | None" = None
         self._script_pubkey: "bytes | None" = None
         self._reset()
 
     def _reset(self) -> None:
         self.stage = _FORMAT
-        self.anchored = False
         self.height = -1
         self.block_hash = ZERO_HASH
         self.index = 0
@@ -109,21 +93,28 @@ class ProofVerifier(StreamParser):
         self.output_index = -1
         self.output_value = 0
         self._refused = True  # until `begin`
-        self._key = VERSION
+        self._key = container.VERSION
         self._pairs = 0
         self._depth = 0
-        self._left = 0  # siblings of the present branch still to come
+        self._has_path = False
+        self._left = 0  # hashes of the present branch or path still to come
+
+    @property
+    def anchored(self) -> bool:
+        """Whether the header is in the chain."""
+        return self.anchor.anchored
 
     def begin(self, network: "Network", chain: "Chain | None", script_pubkey: "bytes | None" = None) -> None:
         """Start on a proof for `network`.
 
-        `chain.require_header(height, header)` raises HeaderNotInChain; with None the header's own
-        proof of work is all that is known of it, and `anchored` stays False.
+        `chain.require_header(height, header)` raises HeaderNotInChain; `chain.accumulator`, where there is
+        one, decides by the proof's path then. With None the header's own proof of work is all that is
+        known of it, and `anchored` stays False.
         """
         self._restart()
         self._reset()
         self._network = network
-        self._chain = chain
+        self.anchor.begin(chain)
         self._script_pubkey = script_pubkey
         self._gather(1, _MAP_HEAD)
         self._refused = False
@@ -136,7 +127,7 @@ class ProofVerifier(StreamParser):
         try:
             StreamParser.feed(self, data, start, end)
         except EncodingError as error:
-            error.detail += " (%s, to byte %d)" % (KEYS[self._key], self.position + self._want)
+            error.detail += " (%s, to byte %d)" % (container.KEYS[self._key], self.position + self._want)
             raise
         self._refused = False
 
@@ -161,7 +152,7 @@ class ProofVerifier(StreamParser):
     def _step(self, state: int) -> None:
         scratch = self.scratch
         if state == _SIBLING:
-            self._fold.add(scratch, 0)
+            (self.anchor if self._key == container.PATH else self._fold).add(scratch, 0)
             self._next_sibling()
         elif state == _STRING:
             self._take_string()
@@ -170,73 +161,84 @@ class ProofVerifier(StreamParser):
                 raise NonCanonicalEncoding("byte %02x where key %d belongs" % (scratch[0], self._key))
             self._gather(head_length(scratch[1]) - 1, _ITEM_VALUE, 2)
         elif state == _ITEM_VALUE:
-            self._take_value(read_head(scratch, 1, MAJOR[self._key], MAXIMUM[self._key]))
+            self._take_value(read_head(scratch, 1, container.MAJOR[self._key], container.MAXIMUM[self._key]))
+        elif state == _PATH_SIZE:
+            self.anchor.begin_path(self.height, self.block_hash, read_uint32_le(scratch, 0), self._left)
+            self._next_sibling()
         else:
             if head_length(scratch[0]) != 1:
                 raise NonCanonicalEncoding("not a map of a few pairs")
-            self._pairs = read_head(scratch, 0, MAP, MAX_PAIRS)
-            self._item(VERSION)
+            self._pairs = read_head(scratch, 0, MAP, container.MAX_PAIRS)
+            self._item(container.VERSION)
 
     # --- what they are ---
 
     def _take_value(self, value: int) -> None:
         """The value of an integer, the length of a string."""
         key = self._key
-        if key == VERSION:
-            if value != FORMAT_VERSION:
-                raise NonCanonicalEncoding("format version %d, this program reads %d" % (value, FORMAT_VERSION))
-            if self._pairs not in (WITHOUT_COINBASE, WITH_COINBASE):
-                raise NonCanonicalEncoding("map of %d pairs, 9 or 11 belong" % self._pairs)
+        if key == container.VERSION:
+            if value != container.FORMAT_VERSION:
+                raise NonCanonicalEncoding("format version %d, 1 belongs" % value)
+            if not container.WITHOUT_COINBASE <= self._pairs <= container.WITH_COINBASE + 1:
+                raise NonCanonicalEncoding("map of %d pairs, 9 to 12 belong" % self._pairs)
+            self._has_path = self._pairs % 2 == 0  # one pair more than 9 or 11
+            self._pairs -= self._has_path
             self.stage = _CHECK_NETWORK
-            self._item(NETWORK)
-        elif key == NETWORK:
+            self._item(container.NETWORK)
+        elif key == container.NETWORK:
             self._gather(value, _STRING)
-        elif key == HEIGHT:
+        elif key == container.HEIGHT:
             self.height = value
-            self._item(HEADER)
-        elif key in (HEADER, TXID):
-            if value != MAXIMUM[key]:
-                raise TruncatedInput("%s of %d bytes, it has %d" % (KEYS[key], value, MAXIMUM[key]))
+            self._item(container.HEADER)
+        elif key in (container.HEADER, container.TXID):
+            if value != container.MAXIMUM[key]:
+                raise TruncatedInput("%s of %d bytes, it has %d" % (container.KEYS[key], value, container.MAXIMUM[key]))
             self._gather(value, _STRING)
-        elif key == INDEX:
+        elif key == container.INDEX:
             self.index = value
-            if value and self._pairs == WITHOUT_COINBASE:
+            if value and self._pairs == container.WITHOUT_COINBASE:
                 # CVE-2017-12842: only the coinbase's branch pins the depth of the tree
                 raise MissingCoinbaseProof("index %d is not the coinbase, and its proof is missing" % value)
-            self._item(DEPTH)
-        elif key == DEPTH:
+            self._item(container.DEPTH)
+        elif key == container.DEPTH:
             self._depth = value
             self.stage = _CHECK_TRANSACTION
-            self._item(TRANSACTION)
-        elif key in (TRANSACTION, COINBASE):
-            self._walk.begin(value, self._script_pubkey if key == TRANSACTION else None)
+            self._item(container.TRANSACTION)
+        elif key in (container.TRANSACTION, container.COINBASE):
+            self._walk.begin(value, self._script_pubkey if key == container.TRANSACTION else None)
             self._pass(value, _STRING)
+        elif key == container.PATH:
+            if value % 32 != SIZE_BYTES:
+                raise PathMismatch("path of %d bytes, 4 and 32 a hash belong there" % value, self.height)
+            self._left = value // 32
+            self._gather(SIZE_BYTES, _PATH_SIZE)
         else:
             if value != 32 * self._depth:
                 raise DepthMismatch(
-                    "%s of %d bytes, a tree of depth %d needs %d" % (KEYS[key], value, self._depth, 32 * self._depth)
+                    "%s of %d bytes, a tree of depth %d needs %d"
+                    % (container.KEYS[key], value, self._depth, 32 * self._depth)
                 )
             self._left = self._depth
             self._next_sibling()
 
     def _take_string(self) -> None:
         key = self._key
-        if key == NETWORK:
+        if key == container.NETWORK:
             self._check_network()
-            self._item(HEIGHT)
-        elif key == HEADER:
+            self._item(container.HEIGHT)
+        elif key == container.HEADER:
             self.header[:] = self.scratch
             self._check_header()
-            self._item(TXID)
-        elif key == TXID:
+            self._item(container.TXID)
+        elif key == container.TXID:
             self.txid[:] = self.scratch[:32]
-            self._item(INDEX)
-        elif key == TRANSACTION:
+            self._item(container.INDEX)
+        elif key == container.TRANSACTION:
             self._check_transaction()
-            self._item(BRANCH)
+            self._item(container.BRANCH)
         else:
             self._check_coinbase()
-            self._item(COINBASE_BRANCH)
+            self._item(container.COINBASE_BRANCH)
 
     def _params(self) -> "Network":
         network = self._network
@@ -256,9 +258,7 @@ class ProofVerifier(StreamParser):
         self.block_hash = block_hash(header, 0)
         check_proof_of_work(self.block_hash, bits_to_target(read_bits(header, 0), self._params(), height), height)
         self.stage = _CHECK_CHAIN
-        if self._chain is not None:
-            self._chain.require_header(height, header)
-            self.anchored = True
+        self.anchor.check_header(height, header, self._has_path)
 
     def _check_transaction(self) -> None:
         walk = self._walk
@@ -268,7 +268,7 @@ class ProofVerifier(StreamParser):
         self.matches = walk.matches
         self.output_index = walk.output_index
         self.output_value = walk.output_value
-        if self._pairs == WITHOUT_COINBASE:
+        if self._pairs == container.WITHOUT_COINBASE:
             self.coinbase_txid = walk.txid
             check_coinbase(walk, self._params(), self.height)
         self._fold.start(walk.txid, self.index, self._depth)
@@ -288,9 +288,16 @@ class ProofVerifier(StreamParser):
             self._left -= 1
             self._gather(32, _SIBLING)
             return
+        if self._key == container.PATH:
+            self.anchor.finish()
+            self._finish()
+            return
         self._fold.finish(read_merkle_root(self.header, 0))
-        if self._key == BRANCH and self._pairs == WITH_COINBASE:
+        if self._key == container.BRANCH and self._pairs == container.WITH_COINBASE:
             self.stage = _CHECK_COINBASE
-            self._item(COINBASE)
+            self._item(container.COINBASE)
+        elif self._has_path:
+            self.stage = _CHECK_PATH
+            self._item(container.PATH)
         else:
             self._finish()

@@ -24,6 +24,7 @@ from lightclient.params import REGTEST
 
 VALID = "proofs/proofs_valid_from_blocks.json"
 COMMANDS = ["headers check", "headers info", "prove", "verify"]
+CHECKPOINT_COMMANDS = ["checkpoint make", "checkpoint show", "checkpoint verify"]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ def test_the_installed_command():
 # --- help ---
 
 
-@pytest.mark.parametrize("command", ["", "headers", *COMMANDS])
+@pytest.mark.parametrize("command", ["", "headers", "checkpoint", *COMMANDS, *CHECKPOINT_COMMANDS])
 def test_help_fits_80_columns(command):
     text = run(*command.split(), "--help").stdout
     assert text == run(*command.split(), "-h").stdout
@@ -103,9 +104,11 @@ def test_the_examples_of_the_help_work(tmp_path, command):
     (tmp_path / "tx.hex").write_text(BLOCK_170_TRANSACTIONS[1].hex())
     (tmp_path / "coinbase.hex").write_text(BLOCK_170_TRANSACTIONS[0].hex())
     examples = re.findall(r"^ +(lightclient .*)$", text.split("Example")[1].replace("\\\n", ""), re.MULTILINE)
-    assert len(examples) == (2 if command in ("prove", "verify") else 1)
+    assert len(examples) == (3 if command in ("prove", "verify") else 1)
     for example in examples:
         words = shlex.split(example)[1:]
+        if "--for-size" in words or "--checkpoint" in words:
+            continue  # they need all headers since genesis: test_cli_checkpoint.py
         if "--merkleblock" in words:
             words += ["--height=170"]
         known = BLOCK_170_TXIDS_HEX[1] if "--merkleblock" in words else txid

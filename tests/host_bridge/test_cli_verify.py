@@ -200,7 +200,7 @@ def test_arguments_of_verify(paid, tmp_path):
     assert "--unanchored" in complaint("verify", paid, code=2)
     assert "exclude" in complaint("verify", paid, *late(), "--unanchored", code=2)
     for options in (["--min-confirmations", 2], ["--start-height", 5]):
-        assert "need --headers" in complaint("verify", paid, "--unanchored", *options, code=2)
+        assert "needs --headers" in complaint("verify", paid, "--unanchored", *options, code=2)
     assert "--pay-to" in complaint("verify", paid, "--unanchored", "--min-sats", 5, code=2)
     for options in ([], [paid, "--min-sats=-1"], [paid, "--min-sats=2100000000000001"], [paid, "--min-sats=1e3"]):
         assert "Error: " in run("verify", "--unanchored", "--pay-to=6a", *options, code=2).stderr

@@ -9,7 +9,7 @@ import gc
 import sys
 
 # As the device program does: loading modules would else leave the heap in pieces.
-gc.threshold(16 * 1024)
+gc.threshold(8 * 1024)
 
 from support import Skipped  # noqa: E402
 

@@ -30,9 +30,10 @@ from lightclient.spv.proof import ProofVerifier
 
 
 class OneHeaderChain:
-    """Stands in for a chain that holds one header."""
+    """Stands in for a chain whose window holds one header."""
 
-    def __init__(self, height, header):
+    def __init__(self, height, header, accumulator=None):
+        self.accumulator = accumulator
         self.height = height
         self.header = header
 
@@ -45,15 +46,15 @@ CHAIN_170 = OneHeaderChain(170, BLOCK_170_HEADER)
 CHAIN_100000 = OneHeaderChain(100000, BLOCK_100000_HEADER)
 
 
-def proof_170(index=1):
-    return _proof(170, BLOCK_170_HEADER, BLOCK_170_TXIDS_HEX, BLOCK_170_TRANSACTIONS, index)
+def proof_170(index=1, path=None):
+    return _proof(170, BLOCK_170_HEADER, BLOCK_170_TXIDS_HEX, BLOCK_170_TRANSACTIONS, index, path)
 
 
 def proof_100000(index):
     return _proof(100000, BLOCK_100000_HEADER, BLOCK_100000_TXIDS_HEX, BLOCK_100000_TRANSACTIONS, index)
 
 
-def _proof(height, header, txids_hex, transactions, index):
+def _proof(height, header, txids_hex, transactions, index, path=None):
     branch = branch_of(txids_hex, index)
     return encode_proof(
         "mainnet",
@@ -66,6 +67,7 @@ def _proof(height, header, txids_hex, transactions, index):
         branch,
         transactions[0] if index else None,
         branch_of(txids_hex, 0) if index else b"",
+        path,
     )
 
 

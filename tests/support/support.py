@@ -80,6 +80,12 @@ def data_path(name):
     return path
 
 
+def repository_path(name):
+    """Path of a file of the repository itself."""
+    # tests/support/support.py: the repository is two folders up.
+    return _parent(__file__.replace("\\", "/")) + "/../../" + name
+
+
 def cases(name, key=""):
     """Iterate over the entries of a JSON list of the shared data, one at a time.
 

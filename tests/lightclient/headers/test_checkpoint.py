@@ -10,9 +10,11 @@ from lightclient.errors import (
     TruncatedInput,
     WrongNetwork,
 )
-from lightclient.headers.checkpoint import decode_checkpoint, encode_checkpoint
+from lightclient.headers.accumulator import Accumulator
+from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint, encode_checkpoint
 from lightclient.headers.rules import HeaderRules
 from lightclient.headers.state import ChainState
+from lightclient.limits import MAX_HEIGHT
 from lightclient.params import MAINNET
 
 NOW = START_TIME + 10 * 365 * 86400
@@ -57,7 +59,7 @@ def test_lies_are_refused():
     raises(WrongNetwork, decode_checkpoint, MAINNET, data, state)
     raises(TrailingData, decode_checkpoint, NETWORK, data + b"\0", state)
     raises(TruncatedInput, decode_checkpoint, NETWORK, data[:-1], state)
-    raises(LimitExceeded, decode_checkpoint, NETWORK, data[:2] + b"\2" + data[3:], state)
+    raises(LimitExceeded, decode_checkpoint, NETWORK, data[:2] + b"\3" + data[3:], state)
     liar = ChainState()
     liar.copy_from(miner.state)
     liar.block_hash = b"\xff" * 32
@@ -69,13 +71,85 @@ def test_lies_are_refused():
 
 
 def test_every_cut_and_every_flip_ends_in_an_error_of_ours_or_in_another_checkpoint():
-    miner = Miner(NETWORK)
-    miner.batch(15)
-    data = encode_checkpoint(NETWORK, miner.state)
+    data = encode_checkpoint(NETWORK, accumulated(28)[0].state)
     state = ChainState()
     for i in range(len(data)):
         raises_ours(data[:i], state, True)
         raises_ours(data[:i] + bytes([data[i] ^ 0x41]) + data[i + 1 :], state, False)
+
+
+def accumulated(headers):
+    """Rules that stand so many headers above genesis, with the accumulator; and a miner at the same tip."""
+    rules = HeaderRules(NETWORK)
+    rules.begin_at_genesis(NETWORK.genesis_header, 0, Accumulator())
+    miner = Miner(NETWORK)
+    while headers:
+        count = min(headers, 40)
+        rules.extend(miner.batch(count), 0, count, NOW)
+        headers -= count
+    return rules, miner
+
+
+def test_the_accumulator_comes_along():
+    for headers in (0, 6, 7, 8, 100):
+        rules, miner = accumulated(headers)
+        data = encode_checkpoint(NETWORK, rules.state)
+        resumed = HeaderRules(NETWORK)
+        decode_checkpoint(NETWORK, data, resumed.state)
+        assert resumed.state.accumulator.count == headers + 1
+        assert encode_checkpoint(NETWORK, resumed.state) == data
+        batch = miner.batch(30)
+        rules.extend(batch, 0, 30, NOW)
+        resumed.extend(batch, 0, 30, NOW)
+        assert encode_checkpoint(NETWORK, resumed.state) == encode_checkpoint(NETWORK, rules.state)
+
+
+def test_a_checkpoint_without_accumulator_takes_it_away():
+    state = accumulated(20)[0].state
+    without = ChainState()
+    without.copy_from(state)
+    without.accumulator = None
+    data = encode_checkpoint(NETWORK, without)
+    assert len(data) < len(encode_checkpoint(NETWORK, state))
+    decode_checkpoint(NETWORK, data, state)
+    assert state.accumulator is None
+
+
+def test_lies_about_the_accumulator():
+    rules = accumulated(29)[0]  # 30 hashes: peaks of 2 and 1 leaves, 6 hashes
+    state = rules.state
+    data = encode_checkpoint(NETWORK, state)
+    peaks = state.accumulator.peaks()
+    unfinished = state.accumulator.unfinished()
+    head = data[: len(data) - 32 * 8 - 6]
+    keys = [b"\x0b\x58", b"\x0c\x58"]
+    assert data == head + keys[0] + b"\x40" + peaks + keys[1] + b"\xc0" + unfinished
+    target = ChainState()
+    for error_class, end in (
+        (CheckpointMismatch, keys[0] + b"\x60" + peaks + bytes(32) + keys[1] + b"\xc0" + unfinished),
+        (CheckpointMismatch, keys[0] + b"\x20" + peaks[:32] + keys[1] + b"\xc0" + unfinished),
+        (CheckpointMismatch, keys[0] + b"\x40" + peaks + keys[1] + b"\xa0" + unfinished[32:]),
+        (CheckpointMismatch, keys[0] + b"\x40" + peaks + keys[1] + b"\xc0" + unfinished[:-1] + b"\0"),
+        (CheckpointMismatch, keys[0] + b"\x40" + peaks + b"\x0c\x40"),
+        (TruncatedInput, keys[1] + b"\x40" + peaks + keys[0] + b"\xc0" + unfinished),
+        (TruncatedInput, keys[0] + b"\x40" + peaks),
+    ):
+        raises(error_class, decode_checkpoint, NETWORK, head + end, target)
+        assert target.height == -1 and target.accumulator is None
+    state.complete = False  # an anchor knows no peaks
+    raises(CheckpointMismatch, decode_checkpoint, NETWORK, encode_checkpoint(NETWORK, state), target)
+    raises(LimitExceeded, decode_checkpoint, NETWORK, head + keys[0][:1] + b"\x59\x03\xa0" + bytes(928), target)
+
+
+def test_the_largest_checkpoint_fits():
+    network = trivial_network("n" * 40)
+    rules = HeaderRules(network)
+    rules.begin_at_genesis(network.genesis_header, 0, Accumulator())
+    state = rules.state
+    state.height = MAX_HEIGHT - 1
+    state.times_known = 11
+    state.accumulator.restore(MAX_HEIGHT, bytes(32 * 27), bytes(32 * 7))
+    assert MAX_CHECKPOINT_SIZE - 64 < len(encode_checkpoint(network, state)) <= MAX_CHECKPOINT_SIZE
 
 
 def raises_ours(data, state, must_fail):

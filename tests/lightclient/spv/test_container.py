@@ -32,4 +32,4 @@ def test_size_of_block_170():
 
 
 def test_tables_go_together():
-    assert len(KEYS) == len(MAJOR) == len(MAXIMUM) == 11
+    assert len(KEYS) == len(MAJOR) == len(MAXIMUM) == 12

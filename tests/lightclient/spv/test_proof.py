@@ -261,8 +261,10 @@ def test_encoding():
         refused(TruncatedInput, whole[:size])
     refused(TrailingData, whole + b"\x00")
     for error_class, begin, end in (
-        (NonCanonicalEncoding, 1, b"\xaa"),  # maps of other sizes, key 11 of a later version among them
-        (NonCanonicalEncoding, 1, b"\xac"),
+        (MissingCoinbaseProof, 1, b"\xaa"),  # 10 pairs: a path and no coinbase
+        (TruncatedInput, 1, b"\xac"),  # 12 pairs: the path is missing
+        (NonCanonicalEncoding, 1, b"\xa8"),  # maps of other sizes
+        (NonCanonicalEncoding, 1, b"\xad"),
         (NonCanonicalEncoding, 1, b"\xb8\x0b"),
         (NonCanonicalEncoding, 1, b"\xbf"),
         (NonCanonicalEncoding, 1, b"\x8b"),

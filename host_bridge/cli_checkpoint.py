@@ -1,0 +1,209 @@
+"""`lightclient checkpoint make`, `show` and `verify`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from host_bridge.checkpoint_file import compare, read_checkpoint, state_from_headers
+from host_bridge.cli_common import (
+    JsonOption,
+    NetworkOption,
+    Unusable,
+    errors_end_the_command,
+    examples,
+    file_option,
+    network_named,
+    print_json,
+    printable,
+    say,
+    whole_number,
+    write_file,
+)
+from host_bridge.header_file import load_checkpoint
+from lightclient.hashes import hash_to_hex
+from lightclient.headers.checkpoint import FORMAT, encode_checkpoint
+from lightclient.headers.state import ChainState
+from lightclient.limits import MAX_HEIGHT, MEDIAN_TIME_SPAN
+from lightclient.params import Network
+
+app = typer.Typer(help="Starting points, made from headers or recomputed.", no_args_is_help=True)
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", readable=False, help="A checkpoint.")]
+HeadersOption = Annotated[Path, file_option("Raw headers of 80 bytes each, in order.", "--headers")]
+FromOption = Annotated[
+    Path | None, file_option("Begin after an earlier checkpoint, which is trusted.", "--from", metavar="CHECKPOINT")
+]
+StartOption = Annotated[
+    int | None,
+    typer.Option(
+        "--start-height",
+        metavar="N",
+        parser=whole_number(0, MAX_HEIGHT),
+        help="Height of the first header in the file of headers. Default: 0, or the one after --from. Without --from "
+        "and above 0 that header is the trusted anchor: no accumulator then, and no chainwork since genesis.",
+    ),
+]
+
+
+class _Origin:
+    """Where a computation begins, and what has to be trusted for it."""
+
+    def __init__(self, network: Network, earlier: Path | None, start_height: int | None) -> None:
+        self.base = None
+        if earlier is not None:
+            with errors_end_the_command(about=earlier):
+                self.base = load_checkpoint(earlier, network)
+        self.first_height = 0 if self.base is None else self.base.height + 1
+        if start_height is not None:
+            self.first_height = start_height
+        if self.base is not None:
+            self.kind, self.height = "checkpoint", self.base.height
+            self.text = f"from the checkpoint {printable(str(earlier))} at height {self.height:,}, which is trusted"
+        elif self.first_height:
+            self.kind, self.height = "anchor", self.first_height
+            self.text = f"from the anchor at height {self.height:,}, which is trusted"
+        else:
+            self.kind, self.height = "genesis", 0
+            self.text = "from genesis"
+
+
+@app.command(
+    epilog=examples(
+        "lightclient checkpoint make --headers mainnet.bin --network mainnet \\",
+        "    --height 900000 -o mainnet.checkpoint",
+        "lightclient checkpoint make --headers newer.bin --network mainnet \\",
+        "    --from mainnet.checkpoint -o newer.checkpoint",
+    )
+)
+def make(
+    headers: HeadersOption,
+    network: NetworkOption,
+    output: Annotated[Path, file_option("Where the checkpoint goes.", "--output", "-o", metavar="OUT")],
+    height: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", parser=whole_number(0, MAX_HEIGHT), help="The checkpoint's height. Default: the last header's."
+        ),
+    ] = None,
+    earlier: FromOption = None,
+    start_height: StartOption = None,
+) -> None:
+    """Make a checkpoint from headers.
+
+    Every rule is checked; what a device needs to go on from the last header is written down.
+
+    Exit code: 0 written, 1 a rule is broken, 2 a file can't be used.
+    """
+    params = network_named(network)
+    origin = _Origin(params, earlier, start_height)
+    with errors_end_the_command(about=headers):
+        state = state_from_headers(headers, params, origin.first_height, origin.base, height)
+        data = encode_checkpoint(params, state)
+        write_file(output, data)
+    say(f"{printable(str(output))}: {len(data):,} bytes; {network} at height {state.height:,}, computed {origin.text}")
+    if state.accumulator is None:
+        say("no accumulator: the blocks before the anchor are unknown, so payments in them can't be verified")
+
+
+@app.command(epilog=examples("lightclient checkpoint show mainnet.checkpoint"))
+def show(file: FileArgument, as_json: JsonOption = False) -> None:
+    """Show what a checkpoint states. It is read, not believed: see `verify`.
+
+    Exit code: 0 good, 1 it contradicts itself, 2 the file can't be used.
+    """
+    with errors_end_the_command(as_json, file):
+        network, state = read_checkpoint(file)
+    shown = _as_json(network, state)
+    if as_json:
+        print_json(shown)
+        return
+    accumulator = shown.pop("accumulator")
+    shown["times"] = " ".join(map(str, shown["times"])) + ("" if state.times_complete() else "  (and unknown ones)")
+    for name in ("epoch_first_time", "epoch_first_bits", "normal_bits"):
+        shown[name] = shown[name] or "unknown: before the anchor"
+    shown["chainwork"] += "" if state.complete else "  (from the anchor)"
+    del shown["chainwork_from_anchor"]
+    for name, value in shown.items():
+        say(f"{name:<17} {value}")
+    if accumulator is None:
+        say("accumulator       none: payments older than the device's headers can't be verified")
+        return
+    say(f"accumulator       of {accumulator['size']:,} blocks")
+    for name in ("peaks", "unfinished"):
+        for value in accumulator[name]:
+            say(f"  {name:<15} {value}")
+
+
+def _as_json(network: Network, state: ChainState) -> dict[str, Any]:
+    """Block hashes as people see them, peaks as they are hashed; unknown: null."""
+    accumulator = None
+    if state.accumulator is not None:
+        peaks, unfinished = state.accumulator.peaks(), state.accumulator.unfinished()
+        accumulator = {
+            "size": state.accumulator.count,
+            "peaks": [peaks[i : i + 32].hex() for i in range(0, len(peaks), 32)],
+            "unfinished": [hash_to_hex(unfinished[i : i + 32]) for i in range(0, len(unfinished), 32)],
+        }
+    known = range(state.height - state.times_known + 1, state.height + 1)
+    return {
+        "format": FORMAT,
+        "network": network.name,
+        "height": state.height,
+        "block_hash": hash_to_hex(state.block_hash),
+        "bits": f"{state.bits:08x}",
+        "times": [state.times[height % MEDIAN_TIME_SPAN] for height in known],
+        "epoch_first_time": state.epoch_first_time or None,
+        "epoch_first_bits": f"{state.epoch_first_bits:08x}" if state.epoch_first_bits else None,
+        "normal_bits": f"{state.normal_bits:08x}" if state.normal_bits else None,
+        "chainwork": f"{state.chainwork:064x}",
+        "chainwork_from_anchor": not state.complete,
+        "accumulator": accumulator,
+    }
+
+
+@app.command(
+    epilog=examples(
+        "lightclient checkpoint verify mainnet.checkpoint --headers mainnet.bin",
+        "lightclient checkpoint verify newer.checkpoint --headers newer.bin \\",
+        "    --from mainnet.checkpoint",
+    )
+)
+def verify(
+    file: FileArgument,
+    headers: HeadersOption,
+    earlier: FromOption = None,
+    start_height: StartOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Recompute a checkpoint from headers.
+
+    Then nobody has to trust who made it.
+
+    Exit code: 0 it is what the headers give, 1 it is not or a header breaks a rule, 2 a file can't be used.
+    """
+    with errors_end_the_command(as_json, file):
+        network, stated = read_checkpoint(file)
+    origin = _Origin(network, earlier, start_height)
+    with errors_end_the_command(as_json, headers):
+        found = state_from_headers(headers, network, origin.first_height, origin.base, stated.height)
+    with errors_end_the_command(as_json, file):
+        try:
+            left_open = compare(stated, found)
+        except Unusable as error:
+            raise Unusable(f"{file}: {error}") from None
+    if as_json:
+        print_json(
+            {
+                "network": network.name,
+                "height": stated.height,
+                "computed_from": origin.kind,
+                "from_height": origin.height,
+                "left_open": left_open,
+            }
+        )
+        return
+    say(f"good        {printable(str(file))}: {network.name} at height {stated.height:,}")
+    say(f"computed    {origin.text}")
+    if left_open:
+        say(f"left open   {', '.join(left_open)}  (the checkpoint does not state it)")

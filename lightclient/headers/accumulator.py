@@ -1,0 +1,159 @@
+"""All block hashes since genesis in under 1.2 KB: a Merkle mountain range. Specification: docs/ACCUMULATOR.md.
+
+A leaf covers 8 consecutive block hashes and its own number; an inner node covers two subtrees of equal
+size. Both are one SHA-256, told apart by their first byte. Where the binary form of the number of whole
+leaves has a 1 in place k, there is one peak over 2^k of them; the largest peak covers the oldest. The
+hashes of the leaf that is not whole yet are kept as they are.
+
+Every buffer is made in the constructor; appending makes no object that stays.
+"""
+
+from hashlib import sha256
+from struct import pack_into
+
+from lightclient.compat import const, micropython, ptr32
+from lightclient.errors import CheckpointMismatch
+from lightclient.headers.path import LEAF_HASHES, LEAF_TAG, MAX_PEAKS, MAX_PEAKS_SIZE, NODE_TAG
+from lightclient.limits import HEADER_SIZE, MAX_HEIGHT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lightclient.serialize import Buffer
+
+# The leaf's preimage begins at byte 3 of its buffer, so that the hashes in it are aligned to words.
+_TAG = const(3)
+_NUMBER = const(4)
+_HASHES = const(8)
+
+
+@micropython.viper
+def _copy_links(leaf, to: int, buffer, word: int, count: int):  # type: ignore[no-untyped-def]
+    """Copy `count` hashes of 8 words, 20 words apart from `buffer[4 * word:]` on, to word `to` of `leaf`."""
+    target = ptr32(leaf)
+    source = ptr32(buffer)
+    end = to + 8 * count
+    while to < end:
+        i = 0
+        while i < 8:
+            target[to] = source[word]
+            to += 1
+            word += 1
+            i += 1
+        word += 12
+
+
+class Accumulator:
+    """`count` block hashes: those of heights 0 to `count - 1`. Hashes: 32 bytes, internal order."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._peaks = bytearray(MAX_PEAKS_SIZE)  # the peak of level k, if there is one, at 32 * k
+        self._leaf = bytearray(_HASHES + 32 * LEAF_HASHES)
+        self._leaf[_TAG] = LEAF_TAG
+        self._pair = bytearray(65)
+        self._pair[0] = NODE_TAG
+        self._peaks_view = memoryview(self._peaks)
+        self._leaf_view = memoryview(self._leaf)
+        self._preimage = self._leaf_view[_TAG:]
+
+    def clear(self) -> None:
+        """Nothing has been appended."""
+        self.count = 0
+
+    def copy_from(self, other: "Accumulator") -> None:
+        self.count = other.count
+        self._peaks[:] = other._peaks
+        self._leaf[:] = other._leaf
+
+    def copy(self) -> "Accumulator":
+        copy = Accumulator()
+        copy.copy_from(self)
+        return copy
+
+    def append(self, block_hash: "Buffer") -> None:
+        """Take the hash of the block at height `count`."""
+        at = _HASHES + 32 * (self.count & 7)
+        self._leaf[at : at + 32] = block_hash
+        self.count += 1
+        if self.count & 7 == 0:
+            self._close_leaf()
+
+    def append_links(self, buffer: "Buffer", offset: int, count: int, block_hash: "Buffer") -> None:
+        """Take the hashes of `count` (at least 1) linked headers at `offset`, a multiple of 4.
+
+        A header's hash stands in the one that follows it; that of the last is `block_hash`.
+        """
+        word = (offset + HEADER_SIZE + 4) >> 2  # prev_block_hash of the second header
+        count -= 1
+        while count > 0:
+            slot = self.count & 7
+            step = min(8 - slot, count)
+            _copy_links(self._leaf, (_HASHES >> 2) + 8 * slot, buffer, word, step)
+            word += 20 * step
+            count -= step
+            self.count += step
+            if slot + step == 8:
+                self._close_leaf()
+        self.append(block_hash)
+
+    def _close_leaf(self) -> None:
+        number = (self.count >> 3) - 1
+        pack_into("<I", self._leaf, _NUMBER, number)
+        node = sha256(self._preimage).digest()
+        at = 0
+        # as in adding 1 to a binary number: each 1 at its end is a peak of the size of our node
+        while number & 1:
+            pair = self._pair
+            pair[1:33] = self._peaks_view[at : at + 32]
+            pair[33:65] = node
+            node = sha256(pair).digest()
+            number >>= 1
+            at += 32
+        self._peaks[at : at + 32] = node
+
+    def peak(self, level: int) -> "memoryview":
+        """The peak over 2^level leaves; there is one where bit `level` of count // 8 is 1."""
+        return self._peaks_view[32 * level : 32 * level + 32]
+
+    def unfinished_hash(self, height: int) -> "memoryview":
+        """The hash at `height`, which is in the unfinished leaf (`peak_level` -1)."""
+        at = _HASHES + 32 * (height & 7)
+        return self._leaf_view[at : at + 32]
+
+    # --- as bytes ---
+
+    def peaks(self) -> bytes:
+        """The peaks one after the other, the largest (over the oldest hashes) first."""
+        leaves = self.count >> 3
+        parts = b""
+        for level in range(MAX_PEAKS - 1, -1, -1):
+            if leaves >> level & 1:
+                parts += self._peaks[32 * level : 32 * level + 32]
+        return bytes(parts)
+
+    def unfinished(self) -> bytes:
+        """The hashes of the unfinished leaf, 0 to 7, oldest first."""
+        return bytes(self._leaf[_HASHES : _HASHES + 32 * (self.count & 7)])
+
+    def restore(self, count: int, peaks: "Buffer", unfinished: "Buffer") -> None:
+        """Set everything from what `peaks` and `unfinished` gave. CheckpointMismatch when the sizes do not fit."""
+        leaves = count >> 3
+        if not 0 <= count <= MAX_HEIGHT + 1 or len(unfinished) != 32 * (count & 7):
+            raise CheckpointMismatch("accumulator: %d bytes of hashes for %d blocks" % (len(unfinished), count))
+        if len(peaks) != 32 * _ones(leaves):
+            raise CheckpointMismatch("accumulator: %d bytes of peaks for %d blocks" % (len(peaks), count))
+        self.count = count
+        offset = 0
+        for level in range(MAX_PEAKS - 1, -1, -1):
+            if leaves >> level & 1:
+                self._peaks[32 * level : 32 * level + 32] = peaks[offset : offset + 32]
+                offset += 32
+        self._leaf[_HASHES : _HASHES + len(unfinished)] = unfinished
+
+
+def _ones(number: int) -> int:
+    count = 0
+    while number:
+        count += number & 1
+        number >>= 1
+    return count
