@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 from rich.console import Console
@@ -45,11 +45,15 @@ def say(text: str) -> None:
     try:
         typer.echo(text)
     except OSError as error:
-        # What is left in the buffer must not fail again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(sys.stdout)
         if isinstance(error, BrokenPipeError):
             raise typer.Exit(_BROKEN_PIPE) from None
         fail(UNUSABLE, f"standard output: {error.strerror or error}")
+
+
+def _silence(stream: TextIO) -> None:
+    """What is left in the buffer of a broken stream must not fail again when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -62,7 +66,7 @@ def complain(text: str) -> None:
     try:
         typer.echo("lightclient: " + printable(" ".join(text.split())), err=True)
     except OSError:
-        pass  # nobody can be told; the exit code still says it
+        _silence(sys.stderr)  # nobody can be told; the exit code still says it
 
 
 def fail(code: int, text: str) -> NoReturn:
