@@ -17,7 +17,7 @@ from lightclient.errors import LightClientError
 from lightclient.headers.chain import HeaderChain
 from lightclient.headers.store import RamStore
 from lightclient.messages import EVENT_CONFIRMED, EVENT_RELAY_OFF, EVENT_RELAY_ON
-from lightclient.spv.payment import ActedPayments
+from lightclient.spv.acted import ActedPayments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -52,13 +52,13 @@ from lightclient.messages import (
     cut_text,
 )
 from lightclient.payments import PaymentBook, describe
-from lightclient.spv.payment import ActedPayments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lightclient.serialize import Buffer
+    from lightclient.spv.acted import ActedPayments
     from lightclient.spv.payment import PaymentRequest
 
     Event = tuple[int, int, bytes, int, int, str]  # as the fields of EVENT
@@ -81,7 +81,7 @@ class Client:
     def __init__(
         self,
         chain: HeaderChain,
-        acted: ActedPayments,
+        acted: "ActedPayments",
         device_id: bytes,
         firmware_version: str,
         random: "Callable[[int], bytes]",
@@ -286,6 +286,7 @@ class Client:
         self._asked_ms = -1
         parent_height, parent_hash, best_height, count, packed = self.endpoint.values
         self.best_height = best_height
+        self.chain.store.best_height = best_height
         batch = self._batch
         try:
             unpack_headers(packed, 0, len(packed), count, batch, 0)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from lightclient.headers.chain import HeaderChain
     from lightclient.serialize import Buffer
-    from lightclient.spv.payment import ActedPayments, PaymentRequest
+    from lightclient.spv.acted import ActedPayments
+    from lightclient.spv.payment import PaymentRequest
 
     # kind, request_id, txid, amount, confirmations, detail
     Report = Callable[[int, int, bytes, int, int, str], None]
@@ -69,6 +70,9 @@ class PaymentBook:
         self._size = 0
         self._taken = 0
         self._stage_told = 0
+        chain.before_reorg = acted.forget_above
+        chain.floor = acted.floor
+        acted.forget_above(chain.tip_height)  # blocks that a power cut has taken from the chain
 
     def wait_for(self, request: "PaymentRequest") -> None:
         if len(self.requests) >= MAX_REQUESTS:
@@ -108,7 +112,7 @@ class PaymentBook:
                 return False
             self.verifier.close()
             self._request.check_output(self.verifier)
-            self._acted.require_new(self.verifier.txid, self.verifier.output_index)
+            self._acted.require_new(self.verifier.txid, self.verifier.output_index, self.verifier.height)
         except LightClientError as error:
             self._proof_id = _NO_PROOF
             self._refuse(self._request, error)
@@ -159,10 +163,13 @@ class PaymentBook:
         del self._payments[request_id]
         try:
             # recorded before anything moves: once, whatever happens next
-            self._acted.add(payment.txid, payment.output_index)
+            self._acted.add(
+                payment.txid, payment.output_index, payment.height, request_id, self._chain.tip_height
+            )
         except LightClientError as error:  # AlreadyActed, or StoreFull: without the record nothing may move
             self._tell(EVENT_REFUSED, payment, confirmations, describe(error))
             return
+        self._chain.floor = self._acted.floor
         self.requests.pop(request_id, None)
         self._tell(EVENT_CONFIRMED, payment, confirmations, "")
 

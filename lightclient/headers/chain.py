@@ -7,8 +7,9 @@ has more work than the chain it wins: if it lies whole in the batch buffer it is
 if not, the chain goes back to the fork and the branch is fetched again (two branches would not fit
 a device). Until the promised work is there again, nothing is acted on.
 
-States for forks are rebuilt from checkpoints that are taken every `interval` headers; rebuilding
-reads headers that have been accepted before and hashes nothing.
+States for forks are rebuilt from checkpoints that the store keeps every `store.interval` headers,
+out of headers that have been accepted before. What the store has made durable is where the next
+start goes on; the work that was promised is remembered with it.
 """
 
 from lightclient.compat import const
@@ -20,6 +21,7 @@ from lightclient.errors import (
     NotSynced,
     ReorgTooDeep,
     StaleTip,
+    StoreError,
 )
 from lightclient.headers.checkpoint import decode_checkpoint, encode_checkpoint
 from lightclient.headers.header import MERKLE_ROOT, PREV_BLOCK_HASH
@@ -29,7 +31,10 @@ from lightclient.limits import HEADER_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lightclient.headers.store import RamStore
+    from collections.abc import Callable
+
+    from lightclient.headers.store import Borders, RamStore
+    from lightclient.headers.window_store import WindowStore
     from lightclient.params import Network
     from lightclient.serialize import Buffer
 
@@ -41,30 +46,49 @@ REORGANISED = const(3)  # a branch has replaced the end of the chain
 REFETCH = const(4)  # a branch has won: the chain stands at the fork, send the branch again
 
 _NO_FORK = const(-2)
+_TAIL_BATCH = const(16)
 
 
 class HeaderChain:
-    """The chain of `network` from `start` (a ChainState) on, its newest headers in `store`.
+    """The chain of `network`, its newest headers in `store`: where that left off, or from `start` on.
 
-    `interval` is the distance of the states kept for forks: a reorg can go back at least the
-    store's capacity less `interval` and one batch.
+    Raises what opening a store raises. `floor`: blocks below this height are final, a reorg that
+    reaches them is refused. `before_reorg` is called with the fork's height before a reorg.
     """
 
-    def __init__(self, network: "Network", store: "RamStore", start: ChainState, interval: int = 64) -> None:
+    def __init__(self, network: "Network", store: "RamStore | WindowStore", start: ChainState) -> None:
         self.network = network
         self.store = store
         self.rules = HeaderRules(network)
-        self.rules.state.copy_from(start)
-        self._interval = interval
+        self.floor = 0
+        self.before_reorg: "Callable[[int], None] | None" = None
+        self.reorg_depth = 0  # headers that the last reorg took back
         self._saved = ChainState()
         self._branch = ChainState()
         self._fork_height = _NO_FORK
         self._record = bytearray(HEADER_SIZE)
-        self._checkpoints: "list[tuple[int, bytes]]" = []
-        self._promised_work = 0
-        self.reorg_depth = 0  # headers that the last reorg took back
-        store.begin(start.height + 1)
-        self._take_checkpoint()
+        self._next = bytearray(HEADER_SIZE)
+        state = self.rules.state
+        if store.resume(state):
+            self._take_tail()
+        else:
+            state.copy_from(start)
+            store.begin(start.height, encode_checkpoint(network, start))
+
+    def _take_tail(self) -> None:
+        """Headers that were written and not committed, after a power cut: judged like any that come."""
+        state = self.rules.state
+        buffer = bytearray(_TAIL_BATCH * HEADER_SIZE)
+        committed = state.height
+        try:
+            count = self.store.read_tail(state.height, buffer)
+            while count:
+                self.rules.extend(buffer, 0, count, 0)
+                count = self.store.read_tail(state.height, buffer)
+        except LightClientError:
+            pass  # torn: `state` stands before it, and it will be fetched again
+        if state.height > committed:
+            self.store.keep_tail(state)
 
     @property
     def state(self) -> ChainState:
@@ -110,24 +134,44 @@ class HeaderChain:
         return self._accept_branch(buffer, offset, count, now, fill_links, whole)
 
     def _extend(self, buffer: bytearray, offset: int, count: int, now: int, fill_links: bool) -> None:
-        rules = self.rules
-        self._saved.copy_from(rules.state)
+        state = self.rules.state
+        self._saved.copy_from(state)
         try:
-            rules.extend(buffer, offset, count, now, fill_links)
+            borders = self._judge(buffer, offset, count, now, fill_links)
         except LightClientError:
-            rules.state.copy_from(self._saved)
+            state.copy_from(self._saved)
             raise
-        self.store.append(buffer, offset, count)
-        if rules.state.height - self._checkpoints[-1][0] >= self._interval:
-            self._take_checkpoint()
+        self._store_batch(buffer, offset, count, borders)
+
+    def _judge(self, buffer: bytearray, offset: int, count: int, now: int, fill_links: bool) -> "Borders":
+        """Extend `rules.state`; returns the states at the heights that the store wants them of."""
+        rules = self.rules
+        interval = self.store.interval
+        borders = []
+        while count:
+            piece = min(count, interval - (rules.state.height + 1) % interval)
+            rules.extend(buffer, offset, piece, now, fill_links)
+            if (rules.state.height + 1) % interval == 0:
+                borders.append((rules.state.height, encode_checkpoint(self.network, rules.state)))
+            offset += piece * HEADER_SIZE
+            count -= piece
+        return borders
+
+    def _store_batch(self, buffer: bytearray, offset: int, count: int, borders: "Borders") -> None:
+        """Hand the store what now ends in `rules.state`. If it fails, the chain is back at the last commit."""
+        try:
+            self.store.append(buffer, offset, count, self.rules.state, borders)
+        except StoreError:
+            self.store.revert(self.rules.state)
+            raise
 
     def _begin_branch(self, parent_height: int, parent_hash: "Buffer") -> None:
         self._fork_height = _NO_FORK
         if parent_height > self.tip_height:
             raise BadLink("the parent is above the tip", parent_height)
-        if parent_height < self._checkpoints[0][0]:
+        if parent_height < self.lowest_fork:
             raise ReorgTooDeep(
-                "the fork lies at %d, below %d where the window begins" % (parent_height, self._checkpoints[0][0]),
+                "the fork lies at %d, below %d where the window begins" % (parent_height, self.lowest_fork),
                 parent_height,
             )
         if parent_hash != self.block_hash_at(parent_height):
@@ -144,7 +188,7 @@ class HeaderChain:
         self._fork_height = _NO_FORK  # a branch that breaks a rule is forgotten
         rules.state = self._branch
         try:
-            rules.extend(buffer, offset, count, now, fill_links)
+            borders = self._judge(buffer, offset, count, now, fill_links)
         finally:
             rules.state = chain
         self._fork_height = fork_height
@@ -155,51 +199,51 @@ class HeaderChain:
         if branch.chainwork <= chain.chainwork:
             return BRANCH  # equal work: what was seen first stays
         self._fork_height = _NO_FORK
-        self.reorg_depth = chain.height - fork_height
-        if whole:
-            # headers at the start of the batch may be our own: the bridge guessed the fork too low
-            while fork_height < chain.height and self._is_own(fork_height + 1, buffer, offset):
-                fork_height += 1
-                offset += HEADER_SIZE
-                count -= 1
+        if not whole:
             self.reorg_depth = chain.height - fork_height
-            self._go_back(fork_height)
-            self.store.append(buffer, offset, count)
-            chain.copy_from(branch)
-            return REORGANISED if self.reorg_depth else EXTENDED
-        self._promised_work = max(self._promised_work, branch.chainwork)
-        self._state_at(fork_height, chain)
-        self._go_back(fork_height)
-        return REFETCH
+            if self.before_reorg:
+                self.before_reorg(fork_height)
+            self.store.promise(branch.chainwork)
+            self._state_at(fork_height, chain)
+            self.store.truncate(fork_height)
+            return REFETCH
+        # headers at the start of the batch may be our own: the bridge guessed the fork too low
+        while fork_height < chain.height and self._is_own(fork_height + 1, buffer, offset):
+            fork_height += 1
+            offset += HEADER_SIZE
+            count -= 1
+        self.reorg_depth = chain.height - fork_height
+        if self.reorg_depth and self.before_reorg:
+            self.before_reorg(fork_height)
+        self.store.truncate(fork_height)
+        chain.copy_from(branch)
+        self._store_batch(buffer, offset, count, [border for border in borders if border[0] > fork_height])
+        return REORGANISED if self.reorg_depth else EXTENDED
 
     def _is_own(self, height: int, buffer: bytearray, offset: int) -> bool:
         self.store.read_into(height, self._record, 0)
         return self._record == buffer[offset : offset + HEADER_SIZE]
 
-    def _go_back(self, height: int) -> None:
-        self.store.truncate(height)
-        while self._checkpoints[-1][0] > height:
-            self._checkpoints.pop()
-
-    def _take_checkpoint(self) -> None:
-        state = self.rules.state
-        self._checkpoints.append((state.height, encode_checkpoint(self.network, state)))
-        # a state is of use only while the headers that follow it are in the window
-        while len(self._checkpoints) > 1 and self._checkpoints[0][0] + 1 < self.store.first_height:
-            del self._checkpoints[0]
+    @property
+    def lowest_fork(self) -> int:
+        """The lowest height that a branch may begin at."""
+        return max(self.store.base_height, self.floor - 1)
 
     def _state_at(self, height: int, state: ChainState) -> None:
         """Rebuild the state after the header at `height` of the window."""
-        i = len(self._checkpoints) - 1
-        while self._checkpoints[i][0] > height:
-            i -= 1
-        decode_checkpoint(self.network, self._checkpoints[i][1], state)
+        decode_checkpoint(self.network, self.store.state_before(height), state)
         if state.height == height:
             return
         last_hash = self.block_hash_at(height)
-        while state.height < height:
-            self.store.read_into(state.height + 1, self._record, 0)
-            state.absorb(self.network, self._record, 0, last_hash)
+        record = self._record
+        following = self._next
+        self.store.read_into(state.height + 1, record, 0)
+        while state.height < height - 1:
+            # a header's hash stands in the one after it
+            self.store.read_into(state.height + 2, following, 0)
+            state.absorb(self.network, record, 0, bytes(following[PREV_BLOCK_HASH:MERKLE_ROOT]))
+            record, following = following, record
+        state.absorb(self.network, record, 0, last_hash)
 
     def block_hash_at(self, height: int) -> bytes:
         """The block_hash of a header of the window, its base included: the header above it carries it."""
@@ -230,7 +274,7 @@ class HeaderChain:
         length = 0
         step = 1
         height = self.tip_height
-        lowest = max(self._checkpoints[0][0], self.store.first_height - 1)
+        lowest = max(self.lowest_fork, self.store.first_height - 1)
         while length + 36 <= len(out):
             out[length : length + 4] = height.to_bytes(4, "little")
             out[length + 4 : length + 36] = self.block_hash_at(height)
@@ -254,7 +298,7 @@ class HeaderChain:
         state = self.rules.state
         if state.chainwork < self.network.minimum_chainwork:
             raise NotEnoughWork("the chain has less work than %s must have by now" % self.network.name, state.height)
-        if state.chainwork < self._promised_work:
+        if state.chainwork < self.store.work:
             raise NotSynced("a longer branch is still being fetched", state.height)
         if state.height < best_height:
             raise NotSynced("at %d of %d" % (state.height, best_height), state.height)

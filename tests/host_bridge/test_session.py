@@ -26,7 +26,8 @@ from lightclient.messages import (
     VERDICT,
 )
 from lightclient.params import REGTEST
-from lightclient.spv.payment import ActedPayments, PaymentRequest
+from lightclient.spv.acted import ActedPayments
+from lightclient.spv.payment import PaymentRequest
 
 RECORDING = Recording.load_default()
 

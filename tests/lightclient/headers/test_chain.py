@@ -24,7 +24,7 @@ def begun(network=NETWORK, capacity=128, interval=16, headers=0, step=600):
     """A chain of so many headers above genesis, and a miner at its tip."""
     rules = HeaderRules(network)
     rules.begin_at_genesis(network.genesis_header, 0)
-    chain = HeaderChain(network, RamStore(capacity), rules.state, interval)
+    chain = HeaderChain(network, RamStore(capacity, interval), rules.state)
     miner = Miner(network)
     while headers:
         count = min(headers, 32)

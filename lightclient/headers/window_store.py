@@ -1,0 +1,325 @@
+"""The window of headers in files: how it is written so that a power cut at any moment loses nothing.
+
+The bytes are specified in store.py. Theory of operation: headers are collected in RAM until there
+are `batch` of them or two hours of chain time have passed; then they are appended to the file of
+their epoch, that is synced, and the record is written, which makes them *committed*. The file of
+the epoch that comes next is made as soon as its base is known, so each file begins with the state
+that forks inside it are rebuilt from.
+
+A branch that goes back behind the record's tip is written beside the chain, into .new files that
+begin with a copy of what both have in common. Only when it has more work than what was committed
+does one record name the new tip and the switch; then the files are renamed. A cut before that
+record leaves the old chain whole, a cut after it the new one. Where there is no room for both, a
+record first takes the tip back to the fork (what was promised stays: nothing is acted on until
+there is as much work again), and what lies above the fork is deleted from its end.
+
+During a first sync, as long as the chain has less than the network's minimum work (nothing can be
+acted on anyway) and the epoch is one that will be pruned, only the record is written, once an epoch.
+"""
+
+from lightclient.compat import const
+from lightclient.errors import CorruptStore, LimitExceeded, StoreFull
+from lightclient.headers.checkpoint import decode_checkpoint, encode_checkpoint
+from lightclient.headers.pair import CONTENT
+from lightclient.headers.state import ChainState
+from lightclient.headers.window_files import (
+    NO_BRANCH,
+    NO_SWITCH,
+    NO_WINDOW,
+    WindowFiles,
+    epoch_file,
+    read_base,
+)
+from lightclient.limits import HEADER_SIZE
+from lightclient.serialize import read_uint32_le
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lightclient.headers.store import Borders, Files
+    from lightclient.serialize import Buffer
+
+_MAX_AGE = const(7200)  # seconds of chain time that may be uncommitted
+_PIECE = const(1280)  # bytes copied at a time
+
+
+class WindowStore(WindowFiles):
+    """Headers of `network` in `files`: the newest `epochs` epoch files (0: all), the growing one included.
+
+    `epoch_length` differs from EPOCH in tests alone. Made, then `resume`, then `begin` where that
+    found nothing. Every write can raise StoreFull; the caller then calls `revert`.
+    """
+
+    def keep_tail(self, state: "ChainState") -> None:
+        """The headers up to `state` have been judged: commit them. What follows is overwritten."""
+        self.tip_height = self._written = state.height
+        self._cut_to_known()
+        self._commit(state)
+
+    def begin(self, height: int, checkpoint: bytes) -> None:
+        """A new store; the tip is the block of `checkpoint`, at `height`."""
+        for name in self.files.names():  # of a store that was cut off while it was made
+            if name[-4:] in (".hdr", ".new"):
+                self.files.remove(name)
+        self.first_height = height + 1
+        self.tip_height = self._written = self.committed_height = height
+        self._windowed = True
+        self._make_file(epoch_file((height + 1) // self.interval), checkpoint)
+        self._record_state(checkpoint)
+        self._write_record(NO_SWITCH)
+        self.acted.attach(self)
+
+    # --- writing ---
+
+    def append(self, buffer: "Buffer", offset: int, count: int, state: "ChainState", borders: "Borders") -> None:
+        """Take `count` records that follow the tip; `state` is that after the last one.
+
+        `borders` has the state at each end of an epoch among them.
+        """
+        if self._may_skip(state) and self._skip(state, borders):
+            return
+        if not self._windowed:
+            if not borders:
+                self.first_height = state.height + 1
+                self.tip_height = self._written = state.height
+                return
+            height, checkpoint = borders[-1]  # from here on headers are kept
+            used = height - self.tip_height
+            offset += used * HEADER_SIZE
+            count -= used
+            borders = []
+            self._open_window(height, checkpoint)
+        room = len(self._pending) // HEADER_SIZE - self._count
+        if not borders and count < room and state.time - self._committed_time < _MAX_AGE:
+            start = self._count * HEADER_SIZE
+            self._pending[start : start + count * HEADER_SIZE] = memoryview(buffer)[
+                offset : offset + count * HEADER_SIZE
+            ]
+            self._count += count
+            self.tip_height += count
+            return
+        self._flush(buffer, offset, count, borders)
+        self._commit(state)
+
+    def commit(self, state: "ChainState") -> None:
+        """Make everything up to the tip durable now."""
+        if self._windowed and (self._count or self._written != self.committed_height):
+            self._flush(b"", 0, 0, [])
+            self._commit(state)
+
+    def truncate(self, height: int) -> None:
+        """Forget the headers above `height`; on flash they stay until a branch has more work."""
+        if not self.first_height - 1 <= height <= self.tip_height:
+            raise LimitExceeded("truncate outside the window", height)
+        self.tip_height = height
+        if height >= self._written:
+            self._count = height - self._written
+            return
+        self._count = 0
+        self._written = height
+        if self._branch != NO_BRANCH and height >= self._fork:
+            self._cut_to_known()  # the branch itself goes back
+            return
+        self._drop_branch()
+        self._fork = height
+        self._branch = (height + 1) // self.interval
+
+    def promise(self, work: int) -> None:
+        """A branch of so much work has been seen: nothing is acted on below it, whatever happens next."""
+        if work > self.work:
+            self.work = work
+            self._write_record(NO_SWITCH)
+
+    def revert(self, state: "ChainState") -> None:
+        """After a failed write: back to what is committed."""
+        self._drop_branch()
+        self._length = self._pair.load()
+        self._to_committed(state)
+
+    def _commit(self, state: "ChainState") -> None:
+        """Write the record, unless this is a branch that has no more work than what is committed."""
+        if self._branch != NO_BRANCH and state.chainwork <= self._committed_work:
+            return
+        self._record_state(encode_checkpoint(self.network, state))
+        self.work = max(self.work, state.chainwork)
+        switch = self._branch if self._branch_made and self._branch != NO_BRANCH else NO_SWITCH
+        self._write_record(switch)
+        self.committed_height = state.height
+        self._committed_work = state.chainwork
+        self._committed_time = state.time
+        self._branch = NO_BRANCH
+        self._branch_made = False
+        if switch != NO_SWITCH:
+            self._finish_switch(switch)
+            self._prune((self.tip_height + 1) // self.interval)
+
+    def _flush(self, buffer: "Buffer", offset: int, count: int, borders: "Borders") -> None:
+        """Write what is pending, then `count` headers of `buffer`. The record is the caller's."""
+        if self._branch != NO_BRANCH and not self._branch_made:
+            self._make_branch()
+        self._cut_to_known()
+        end = self._written + self._count + count
+        if self._count:
+            self._append(memoryview(self._pending)[: self._count * HEADER_SIZE], self._count)
+            self._count = 0
+        view = memoryview(buffer)
+        for height, checkpoint in borders:
+            size = (height - self._written) * HEADER_SIZE
+            self._append(view[offset : offset + size], height - self._written)
+            offset += size
+            self._pass_border(height, checkpoint)
+        self._append(view[offset : offset + (end - self._written) * HEADER_SIZE], end - self._written)
+        self.files.sync()
+        self.tip_height = end
+
+    def _append(self, view: memoryview, count: int) -> None:
+        if count == 0:
+            return
+        name = self._name_of((self._written + 1) // self.interval)
+        while True:
+            try:
+                self.files.append(name, view)
+                break
+            except StoreFull:
+                self._yield()
+                self._cut_to_known()
+        self._written += count
+
+    def _pass_border(self, height: int, checkpoint: bytes) -> None:
+        """`height` was the last of its epoch: prune, and make the next file."""
+        self.files.sync()
+        epoch = (height + 1) // self.interval
+        if self._branch == NO_BRANCH:
+            self.committed_height = height
+            self._record_state(checkpoint)
+            self._prune(epoch)
+        self._make_file(self._name_of(epoch), checkpoint)
+
+    def _prune(self, newest: int) -> None:
+        """Leave room for `newest`: the record first, then the files."""
+        first = newest - self._epochs + 1
+        if self._epochs == 0 or first * self.interval <= self.first_height:
+            return
+        oldest = self.first_height // self.interval
+        self.first_height = first * self.interval
+        self._write_record(NO_SWITCH)
+        for epoch in range(oldest, first):
+            if self.files.size(epoch_file(epoch)) >= 0:
+                self.files.remove(epoch_file(epoch))
+        self.files.sync()
+
+
+    # --- a branch behind the record's tip ---
+
+    def _make_branch(self) -> None:
+        """Begin the .new file of the fork's epoch: what it has in common with the chain."""
+        if read_uint32_le(self._pair.buffer, CONTENT + 4) != NO_SWITCH:
+            self._write_record(NO_SWITCH)  # else a cut would take the new file for one of the last switch
+        name = epoch_file(self._branch)
+        new = epoch_file(self._branch, True)
+        end = self._size_up_to(self._branch, self._fork)
+        while True:
+            try:
+                copy_file(self.files, name, new, end)
+                break
+            except StoreFull:
+                self._yield()
+        self.files.sync()
+        self._branch_made = True
+
+    def _drop_branch(self) -> None:
+        for name in self.files.names():
+            if name[-4:] == ".new":
+                self.files.remove(name)
+        self._branch = NO_BRANCH
+        self._branch_made = False
+
+    def _yield(self) -> None:
+        """No room for both: take the record's tip back to the base of the fork's epoch, then delete from the end.
+
+        The headers of that epoch stay behind the record's tip, where opening finds them. Raises
+        StoreFull when there is nothing to delete.
+        """
+        last = (self.committed_height + 1) // self.interval
+        if self._branch == NO_BRANCH or last <= self._branch:
+            raise StoreFull("no room for more headers")
+        checkpoint = read_base(self.files, epoch_file(self._branch), self._id)
+        state = ChainState()
+        decode_checkpoint(self.network, checkpoint, state)
+        self._record_state(checkpoint)
+        self._write_record(NO_SWITCH)
+        self.committed_height = state.height
+        self._committed_work = state.chainwork
+        for epoch in range(last, self._branch, -1):
+            self.files.remove(epoch_file(epoch))
+            self.files.sync()
+
+    def _cut_to_known(self) -> None:
+        """Drop what stands behind the last header we know of: the remains of a write that failed."""
+        name = self._name_of((self._written + 1) // self.interval)
+        known = self._size_up_to((self._written + 1) // self.interval, self._written)
+        size = self.files.size(name)
+        if size < known:
+            raise CorruptStore(name + " has become shorter")
+        if size > known:
+            self.files.cut(name, known)
+            self.files.sync()
+
+    # --- a first sync that is far from its end ---
+
+    def _may_skip(self, state: "ChainState") -> bool:
+        return (
+            self._epochs > 0
+            and self._branch == NO_BRANCH
+            and state.chainwork < self.network.minimum_chainwork
+            and (not self._windowed or self.tip_height < self.first_height)
+        )
+
+    def _is_pruned_anyway(self, height: int) -> bool:
+        return height // self.interval <= self.best_height // self.interval - self._epochs
+
+    def _skip(self, state: "ChainState", borders: "Borders") -> bool:
+        """Go on without writing headers, at the end of an epoch the record alone. False: keep them."""
+        if not self._is_pruned_anyway(self.tip_height + 1):
+            return False
+        self._windowed = False
+        if borders:
+            height, checkpoint = borders[-1]
+            if not self._is_pruned_anyway(height + 1):
+                return False
+            self.committed_height = height
+            self._record_state(checkpoint)
+            self._write_record(NO_SWITCH)
+            self._remove_headers()
+        self.first_height = state.height + 1
+        self.tip_height = self._written = state.height
+        return True
+
+    def _open_window(self, height: int, checkpoint: bytes) -> None:
+        self._remove_headers()
+        self._windowed = True
+        self.first_height = height + 1
+        self.tip_height = self._written = self.committed_height = height
+        self._make_file(epoch_file((height + 1) // self.interval), checkpoint)
+        self._record_state(checkpoint)
+        self._write_record(NO_SWITCH)
+
+    def _remove_headers(self) -> None:
+        for name in self.files.names():
+            if name[-4:] == ".hdr":
+                self.files.remove(name)
+        self.files.sync()
+
+
+def copy_file(files: "Files", name: str, new_name: str, size: int) -> None:
+    """Copy the first `size` bytes; not yet synced."""
+    piece = bytearray(_PIECE)
+    done = 0
+    while done < size:
+        view = memoryview(piece)[: min(_PIECE, size - done)]
+        if files.read_into(name, done, view) != len(view):
+            raise CorruptStore(name + ": ends early")
+        if done:
+            files.append(new_name, view)
+        else:
+            files.write(new_name, view)
+        done += len(view)
