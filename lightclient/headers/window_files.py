@@ -70,7 +70,7 @@ class WindowFiles:
         self._count = 0  # headers in `_pending`
         self._written = -1  # height of the last header in files
         self._length = 0  # bytes of the record's content
-        self._committed_work = 0
+        self.committed_work = 0
         self._committed_time = 0
         self._windowed = False
         self._branch = NO_BRANCH  # epoch from which on .new files count
@@ -139,7 +139,7 @@ class WindowFiles:
         self.first_height = read_uint32_le(content, CONTENT)
         self.work = max(self.work, int.from_bytes(content[CONTENT + 12 : CONTENT + 44], "big"))
         self.tip_height = self._written = self.committed_height = state.height
-        self._committed_work = state.chainwork
+        self.committed_work = state.chainwork
         self._committed_time = state.time
         self._count = 0
         self._branch = NO_BRANCH
@@ -166,8 +166,9 @@ class WindowFiles:
             name = epoch_file(epoch)
             size = self.files.size(name)
             expected = self._size_up_to(epoch, min(self.tip_height, (epoch + 1) * self.interval - 1))
-            if size < 0 and expected == BASE_SIZE:  # a cut came between the record and this file
-                self._make_file(name, encode_checkpoint(self.network, state))
+            if expected == BASE_SIZE and size <= BASE_SIZE:
+                if size < BASE_SIZE or not self._has_base(name):  # a cut came between the record and this file
+                    self._make_file(name, encode_checkpoint(self.network, state))
             elif size < 0:
                 raise CorruptStore(name + ": missing")
             elif BASE_SIZE <= size < expected and (size - BASE_SIZE) % HEADER_SIZE == 0:
@@ -181,6 +182,13 @@ class WindowFiles:
             self._read_file(self.tip_height, memoryview(header)[:HEADER_SIZE])
             if hash256(memoryview(header)[:HEADER_SIZE]) != state.block_hash:
                 raise CorruptStore("the header at the tip is not the one committed", self.tip_height)
+
+    def _has_base(self, name: str) -> bool:
+        try:
+            read_base(self.files, name, self._id)
+            return True
+        except CorruptStore:
+            return False
 
     def _finish_switch(self, first: int) -> None:
         """Rename the .new files from epoch `first` on; done again after a cut, it comes to the same."""

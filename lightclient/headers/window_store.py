@@ -10,8 +10,9 @@ A branch that goes back behind the record's tip is written beside the chain, int
 begin with a copy of what both have in common. Only when it has more work than what was committed
 does one record name the new tip and the switch; then the files are renamed. A cut before that
 record leaves the old chain whole, a cut after it the new one. Where there is no room for both, a
-record first takes the tip back to the fork (what was promised stays: nothing is acted on until
-there is as much work again), and what lies above the fork is deleted from its end.
+record first takes the tip back to the base of the fork's epoch (what was promised stays: nothing is
+acted on until there is as much work again), the files above are deleted, and StoreFull is raised:
+when the branch is sent again there is room for it.
 
 During a first sync, as long as the chain has less than the network's minimum work (nothing can be
 acted on anyway) and the epoch is one that will be pruned, only the record is written, once an epoch.
@@ -35,6 +36,8 @@ from lightclient.serialize import read_uint32_le
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lightclient.headers.store import Borders, Files
     from lightclient.serialize import Buffer
 
@@ -137,14 +140,14 @@ class WindowStore(WindowFiles):
 
     def _commit(self, state: "ChainState") -> None:
         """Write the record, unless this is a branch that has no more work than what is committed."""
-        if self._branch != NO_BRANCH and state.chainwork <= self._committed_work:
+        if self._branch != NO_BRANCH and state.chainwork <= self.committed_work:
             return
         self._record_state(encode_checkpoint(self.network, state))
         self.work = max(self.work, state.chainwork)
         switch = self._branch if self._branch_made and self._branch != NO_BRANCH else NO_SWITCH
         self._write_record(switch)
         self.committed_height = state.height
-        self._committed_work = state.chainwork
+        self.committed_work = state.chainwork
         self._committed_time = state.time
         self._branch = NO_BRANCH
         self._branch_made = False
@@ -156,7 +159,6 @@ class WindowStore(WindowFiles):
         """Write what is pending, then `count` headers of `buffer`. The record is the caller's."""
         if self._branch != NO_BRANCH and not self._branch_made:
             self._make_branch()
-        self._cut_to_known()
         end = self._written + self._count + count
         if self._count:
             self._append(memoryview(self._pending)[: self._count * HEADER_SIZE], self._count)
@@ -168,31 +170,26 @@ class WindowStore(WindowFiles):
             offset += size
             self._pass_border(height, checkpoint)
         self._append(view[offset : offset + (end - self._written) * HEADER_SIZE], end - self._written)
-        self.files.sync()
         self.tip_height = end
 
     def _append(self, view: memoryview, count: int) -> None:
         if count == 0:
             return
-        name = self._name_of((self._written + 1) // self.interval)
-        while True:
-            try:
-                self.files.append(name, view)
-                break
-            except StoreFull:
-                self._yield()
-                self._cut_to_known()
+        self._in_room_for_both(self._append_once, view)
         self._written += count
+
+    def _append_once(self, view: memoryview) -> None:
+        self._cut_to_known()  # what an append left that did not fit
+        self.files.append(self._name_of((self._written + 1) // self.interval), view)
 
     def _pass_border(self, height: int, checkpoint: bytes) -> None:
         """`height` was the last of its epoch: prune, and make the next file."""
-        self.files.sync()
         epoch = (height + 1) // self.interval
         if self._branch == NO_BRANCH:
             self.committed_height = height
             self._record_state(checkpoint)
             self._prune(epoch)
-        self._make_file(self._name_of(epoch), checkpoint)
+        self._in_room_for_both(self._make_file, self._name_of(epoch), checkpoint)
 
     def _prune(self, newest: int) -> None:
         """Leave room for `newest`: the record first, then the files."""
@@ -217,13 +214,7 @@ class WindowStore(WindowFiles):
         name = epoch_file(self._branch)
         new = epoch_file(self._branch, True)
         end = self._size_up_to(self._branch, self._fork)
-        while True:
-            try:
-                copy_file(self.files, name, new, end)
-                break
-            except StoreFull:
-                self._yield()
-        self.files.sync()
+        self._in_room_for_both(copy_file, self.files, name, new, end)
         self._branch_made = True
 
     def _drop_branch(self) -> None:
@@ -233,25 +224,37 @@ class WindowStore(WindowFiles):
         self._branch = NO_BRANCH
         self._branch_made = False
 
-    def _yield(self) -> None:
-        """No room for both: take the record's tip back to the base of the fork's epoch, then delete from the end.
+    def _in_room_for_both(self, write: "Callable[..., None]", *args: object) -> None:
+        """Call `write`. When it runs out of room, make room for the next try."""
+        try:
+            write(*args)
+            self.files.sync()  # here too the room may end
+        except StoreFull:
+            if self._branch != NO_BRANCH:
+                self._yield()
+            raise
 
-        The headers of that epoch stay behind the record's tip, where opening finds them. Raises
-        StoreFull when there is nothing to delete.
+    def _yield(self) -> None:
+        """No room for both: take the record's tip back to the base of the fork's epoch, and delete from the end.
+
+        Headers of that epoch stay behind the record's tip, where opening finds them. The branch
+        then comes again as what simply goes on from there.
         """
+        epoch = self._branch
         last = (self.committed_height + 1) // self.interval
-        if self._branch == NO_BRANCH or last <= self._branch:
-            raise StoreFull("no room for more headers")
-        checkpoint = read_base(self.files, epoch_file(self._branch), self._id)
+        self._drop_branch()
+        if last <= epoch:
+            return
+        checkpoint = read_base(self.files, epoch_file(epoch), self._id)
         state = ChainState()
         decode_checkpoint(self.network, checkpoint, state)
         self._record_state(checkpoint)
         self._write_record(NO_SWITCH)
         self.committed_height = state.height
-        self._committed_work = state.chainwork
-        for epoch in range(last, self._branch, -1):
-            self.files.remove(epoch_file(epoch))
+        while last > epoch:
+            self.files.remove(epoch_file(last))
             self.files.sync()
+            last -= 1
 
     def _cut_to_known(self) -> None:
         """Drop what stands behind the last header we know of: the remains of a write that failed."""

@@ -64,18 +64,23 @@ class MemoryFiles:
         self.steps += 1
 
     def _need(self, size):
-        if self.room >= 0 and sum([len(data) for data in self._files.values()]) + size > self.room:
+        if size > 0 and self.room >= 0 and sum([len(data) for data in self._files.values()]) + size > self.room:
             raise StoreFull("no room for %d bytes" % size)
 
     def append(self, name, data):
         data = bytes(data)
-        self._need(len(data))
+        taken = data
+        try:
+            self._need(len(data))
+        except StoreFull:
+            taken = data[: len(data) // 3]
 
         def settle():
-            self._files[name] = self._files.get(name, bytearray()) + data
+            self._files[name] = self._files.get(name, bytearray()) + taken
 
         self._step(settle)
         settle()
+        self._need(len(data) - len(taken))
 
     def write(self, name, data):
         data = bytes(data)
@@ -149,8 +154,8 @@ class MemoryFiles:
                 after[name] = bytes(new)
             elif old is not None and new[: len(old)] == old:
                 after[name] = _part(bytes(new), len(old), kind, chance)
-            elif kind == 2 and old is not None and len(new) < len(old) and old[: len(new)] == new:
-                after[name] = old
+            elif old is not None and len(new) < len(old) and old[: len(new)] == new:
+                after[name] = old if kind & 1 else bytes(new)  # a cut happens or not
             else:
                 after[name] = _part(bytes(new), 0, kind, chance)
         self._files = {name: bytearray(data) for name, data in after.items()}

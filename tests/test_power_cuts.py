@@ -1,0 +1,79 @@
+"""Power is cut after each write of each scenario, and what was not synced survives in many ways."""
+
+import pytest
+from faulty_files import Chance, MemoryFiles, PowerCut
+from store_scenarios import Device, Scenario, all_scenarios, check, picture
+
+
+def copy_of(files: MemoryFiles, room: int = -1) -> MemoryFiles:
+    copy = MemoryFiles(room)
+    for name in files.names():
+        copy.write(name, files.content(name))
+    copy.sync()
+    copy.steps = 0
+    return copy
+
+
+VARIANTS = 6
+LEAST = 5000  # cut points, over all scenarios
+
+_points: dict[str, int] = {}
+
+
+def _open_through_cuts(files: MemoryFiles, relay: list[bytes], scenario: Scenario, chance: Chance) -> tuple[Device, int]:
+    """Open a store while the power is cut again after one write more each time."""
+    cuts = 0
+    while True:
+        files.cut_after = files.steps + cuts
+        files.chance = chance
+        try:
+            device = Device(files, relay, scenario.network)
+        except PowerCut:
+            cuts += 1
+            continue
+        files.cut_after = -1
+        return device, cuts
+
+
+@pytest.mark.parametrize("scenario", all_scenarios(), ids=lambda s: s.name)
+def test_cut_everywhere(scenario: Scenario) -> None:
+    before = MemoryFiles()
+    scenario.prepare(Device(before, [], scenario.network))
+    files = copy_of(before, scenario.room)
+    device = Device(files, [], scenario.network)
+    scenario.run(device)
+    steps = files.steps
+    scenario.finish(device)
+    device.store.commit(device.chain.state)
+    goal = picture(device)
+    points = 0
+    for step in range(steps):
+        for variant in range(VARIANTS):
+            files = copy_of(before, scenario.room)
+            files.cut_after = step
+            files.chance = chance = Chance(step * 1000 + variant)
+            relay: list[bytes] = []
+            work = 0
+            device = None
+            with pytest.raises(PowerCut):
+                device = Device(files, relay, scenario.network)
+                scenario.run(device)
+            if device is not None:
+                work = device.store.committed_work
+            device, cuts = _open_through_cuts(files, relay, scenario, chance)
+            check(device, scenario.branches, work, relay)
+            scenario.finish(device)
+            device.store.commit(device.chain.state)
+            check(device, scenario.branches, work, relay)
+            assert picture(device) == goal
+            points += 1 + cuts
+    _points[scenario.name] = points
+    print(f"{scenario.name}: power cut at {points} points of {steps} writes, nothing lost")
+
+
+def test_that_was_enough() -> None:
+    if len(_points) < len(all_scenarios()):
+        pytest.skip("not all scenarios were run")
+    total = sum(_points.values())
+    print(f"power cut at {total} points, nothing lost")
+    assert total >= LEAST
