@@ -4,7 +4,6 @@ On littlefs a file that is written shows its old content until it is closed, whi
 has it closed. On a computer `sync` calls fsync for the file and for the folder.
 """
 
-import errno
 import os
 
 from lightclient.compat import IS_MICROPYTHON
@@ -17,6 +16,11 @@ if TYPE_CHECKING:
     from lightclient.serialize import Buffer
 
 _PIECE = 1024
+# MicroPython's errno has not all of them
+_ENOENT = 2
+_EIO = 5
+_EEXIST = 17
+_ENOSPC = 28
 _CORRUPT = 84  # LFS_ERR_CORRUPT
 
 
@@ -32,7 +36,7 @@ class FolderFiles:
         try:
             os.mkdir(folder)
         except OSError as error:
-            if error.errno != errno.EEXIST:
+            if error.errno != _EEXIST:
                 raise
 
     def names(self) -> "list[str]":
@@ -183,10 +187,10 @@ class FolderFiles:
 
 
 def _named(error: OSError, name: str) -> Exception:
-    if error.errno == errno.ENOSPC:
+    if error.errno == _ENOSPC:
         return StoreFull(name + ": no room")
-    if error.errno in (errno.EIO, _CORRUPT):
+    if error.errno in (_EIO, _CORRUPT):
         return CorruptStore(name + ": cannot be read")
-    if error.errno == errno.ENOENT:
+    if error.errno == _ENOENT:
         return CorruptStore(name + ": missing")
     return error

@@ -35,7 +35,7 @@ _ENTRY = const(24)
 _TXID = const(12)  # bytes of it that are kept: to find another txid that begins so takes 2^96 hashes
 _UNCERTAIN = const(0x3FFFFFFF)
 _OPEN = const(0x80)  # in the height's highest byte: the pulse is not known to have ended
-_FIRST = const(CONTENT + _FIXED)
+_FIRST = CONTENT + _FIXED
 
 
 class ActedPayments:
