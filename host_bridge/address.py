@@ -9,9 +9,10 @@ from embit.networks import NETWORKS as EMBIT_NETWORKS
 from embit.script import Script
 
 from lightclient.limits import MAX_SCRIPT_PUBKEY
-from lightclient.params import Network
+from lightclient.params import NETWORKS, Network
 
 _OP_1 = 0x51
+_BECH32_PREFIXES = {network.bech32_prefix for network in NETWORKS.values()}
 
 
 class BadAddress(ValueError):
@@ -36,21 +37,37 @@ def script_from_text(text: str, network: Network) -> bytes:
     return script
 
 
+def scripts_from_text(text: str, networks: list[Network]) -> dict[str, bytes]:
+    """The scripts by network name, for those networks that know the address. Raises BadAddress when none does."""
+    scripts = {}
+    for network in networks:
+        try:
+            scripts[network.name] = script_from_text(text, network)
+        except BadAddress as error:
+            refusal = error
+    if not scripts:
+        raise refusal
+    return scripts
+
+
 def _script_from_address(text: str, network: Network) -> bytes:
     shown = ascii(text[:100])
+    elsewhere = f"{shown} is an address of another network than {network.name}"
     version, program = bech32.decode(network.bech32_prefix, text)
     if version is not None:
         return bytes([version and version + _OP_1 - 1, len(program), *program])
+    if any(bech32.decode(prefix, text)[0] is not None for prefix in _BECH32_PREFIXES):
+        raise BadAddress(elsewhere)
     try:
         data = bytes(base58.decode_check(text))
-    except Exception:
+    except Exception:  # embit raises several
         raise BadAddress(f"{shown} is neither an address of {network.name} nor a script in hex") from None
     p2pkh, p2sh = _base58_versions(network)
     if len(data) == 21 and data[:1] == p2pkh:
         return b"\x76\xa9\x14" + data[1:] + b"\x88\xac"
     if len(data) == 21 and data[:1] == p2sh:
         return b"\xa9\x14" + data[1:] + b"\x87"
-    raise BadAddress(f"{shown} is an address of another network than {network.name}")
+    raise BadAddress(elsewhere)
 
 
 def address_of(script_pubkey: bytes, network: Network) -> str:

@@ -13,6 +13,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain text: its tables leave no room for the words at 80 columns
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -33,9 +34,9 @@ def _main(
 
 
 app.add_typer(cli_headers.app, name="headers")
-app.command("prove")(cli_proofs.prove)
-app.command("verify")(cli_proofs.verify)
-app.command("demo")(cli_demo.demo)
+app.command("prove", epilog=cli_proofs.PROVE_EXAMPLES)(cli_proofs.prove)
+app.command("verify", epilog=cli_proofs.VERIFY_EXAMPLES)(cli_proofs.verify)
+app.command("demo", short_help=cli_demo.SHORT_HELP, epilog=cli_demo.EXAMPLES)(cli_demo.demo)
 
 if __name__ == "__main__":
     app()

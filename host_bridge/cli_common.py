@@ -7,14 +7,15 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from host_bridge.proofs import CannotProve
+from host_bridge.proofs import CannotProve, raw_or_hex
 from lightclient.errors import LightClientError
 from lightclient.limits import MAX_HEIGHT
 from lightclient.params import NETWORKS, Network
@@ -121,8 +122,13 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
 
 
 def examples(*lines: str) -> str:
-    """The end of a command's help, as it is written: typer would flow the lines together."""
-    return "\b\n" + "\n".join(("Example:" if len(lines) == 1 else "Examples:", *("  " + line for line in lines)))
+    """The end of a command's help, line by line: typer would flow the lines together."""
+    return "\b\n" + "\n  ".join(("Examples:", *lines))
+
+
+def file_option(text: str, *names: str, metavar: str = "FILE") -> Any:
+    """An option that takes a file. It is judged where it is opened, not by typer (`readable`) in its own words."""
+    return typer.Option(*names, metavar=metavar, readable=False, help=text)
 
 
 NetworkOption = Annotated[str, typer.Option("--network", metavar="NAME", help="One of " + ", ".join(NETWORKS) + ".")]
@@ -147,7 +153,7 @@ def _open_at_once(name: str, flags: int) -> int:
 
 
 @contextmanager
-def open_regular(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+def open_regular(path: Path) -> Iterator[tuple[BufferedReader, int]]:
     """A regular file and its size in bytes, above 0. Raises Unusable, OSError."""
     with open(path, "rb", opener=_open_at_once) as file:
         status = os.fstat(file.fileno())
@@ -167,6 +173,14 @@ def read_file(path: Path, most: int) -> bytes:
     if len(data) != size:
         raise Unusable(f"{path}: TruncatedInput: the file changed while it was read")
     return data
+
+
+def read_raw(path: Path, most: int) -> bytes:
+    """What a file of up to `most` bytes holds raw, or as hex. Raises Unusable, OSError."""
+    try:
+        return raw_or_hex(read_file(path, 2 * most + 2))  # bitcoin-cli ends hex with a new line
+    except CannotProve as error:
+        raise Unusable(f"{path}: {error}") from None
 
 
 def write_file(path: Path, data: bytes) -> None:

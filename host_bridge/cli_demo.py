@@ -12,9 +12,11 @@ from host_bridge.cli_common import (
     StartHeightOption,
     Unusable,
     errors_end_the_command,
+    examples,
     fail,
+    file_option,
     network_named,
-    read_file,
+    read_raw,
 )
 from host_bridge.demo import Demo, DemoFailed
 from host_bridge.demo_screen import DemoScreen
@@ -22,24 +24,25 @@ from host_bridge.demo_script import DemoScript, script_from_files, script_from_r
 from host_bridge.emulator import DeviceStopped
 from host_bridge.header_file import check_header_file
 from host_bridge.micropython import MicroPythonNotFound
-from host_bridge.proofs import CannotProve, raw_or_hex
 from host_bridge.recording import BadRecording, Recording
 from lightclient.hashes import hash_from_hex
 from lightclient.limits import MAX_BLOCK_WEIGHT
 from lightclient.params import Network
 
+EXAMPLES = examples(
+    "lightclient demo",
+    "lightclient demo --headers mainnet.bin --start-height 822528 \\",
+    "    --block 830000.blk --txid TXID",
+)
+SHORT_HELP = "Watch a device verify real payments, and refuse forged ones."
 _PAUSE = 0.4  # seconds before a block, when a person watches
 
 
 def demo(
-    headers: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Raw headers of your own, instead of the recording.")
-    ] = None,
+    headers: Annotated[Path | None, file_option("Raw headers of your own, instead of the recording.")] = None,
     start_height: StartHeightOption = 0,
     network: NetworkOption = "mainnet",
-    block: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="With --headers: a whole block of that chain, raw or hex.")
-    ] = None,
+    block: Annotated[Path | None, file_option("With --headers: a whole block of that chain, raw or hex.")] = None,
     txid: Annotated[
         str | None,
         typer.Option(metavar="TXID", help="With --block: its largest output is the payment."),
@@ -48,8 +51,6 @@ def demo(
     """Watch a device on real MicroPython verify payments, and refuse forged ones.
 
     Without options it replays a chain that was recorded from a real regtest node: no file, no network.
-
-    Example: lightclient demo --headers mainnet.bin --start-height 822528 --block 830000.blk --txid TXID
     """
     given = [headers is not None, block is not None, txid is not None]
     if any(given) and not all(given):
@@ -62,7 +63,7 @@ def demo(
             else:
                 script = script_from_recording(Recording.load_default())
             Demo(script, screen, _PAUSE if screen.is_terminal else 0.0).run()
-        except (CannotProve, BadRecording, MicroPythonNotFound) as error:
+        except (BadRecording, MicroPythonNotFound) as error:
             raise Unusable(str(error)) from None
         except DemoFailed as error:
             fail(REFUSED, str(error))
@@ -76,5 +77,5 @@ def _script_from_options(headers: Path, start_height: int, network: Network, blo
     except ValueError:
         raise Unusable("--txid: 64 hex digits belong there") from None
     checked = check_header_file(headers, network, start_height, keep=True)
-    raw = raw_or_hex(read_file(block, 2 * MAX_BLOCK_WEIGHT + 2))
+    raw = read_raw(block, MAX_BLOCK_WEIGHT)
     return script_from_files(network, checked.headers, start_height, raw, wanted)

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from struct import iter_unpack
 
 from host_bridge.cli_common import PROGRESS_AFTER_BYTES, Unusable, open_regular, progress_bar, read_file
 from lightclient.cbor import MAP
 from lightclient.errors import CheckpointMismatch, HeaderNotInChain
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint
-from lightclient.headers.header import BITS, block_hash
+from lightclient.headers.header import block_hash
 from lightclient.headers.rules import HeaderRules
 from lightclient.headers.state import ChainState
 from lightclient.limits import EPOCH, HEADER_SIZE, MAX_HEIGHT
@@ -152,6 +153,5 @@ def look_at_header_file(path: Path, start_height: int) -> HeaderFileInfo:
             info.first = info.first or bytes(buffer[:HEADER_SIZE])
             info.last = bytes(buffer[end - HEADER_SIZE : end])
             info.count += count
-            for start in range(BITS, end, HEADER_SIZE):
-                info.bits.add(int.from_bytes(buffer[start : start + 4], "little"))
+            info.bits.update(bits for (bits,) in iter_unpack("<72xI4x", memoryview(buffer)[:end]))
     return info

@@ -44,7 +44,7 @@ def proof_from_json(entry: object) -> bytes:
         # null says that the transaction is the coinbase; where nothing is said, it has to show it
         if "coinbase_tx_hex" not in fields and index == 0 and not _is_coinbase(transaction):
             raise MissingCoinbaseProof("the coinbase is not given, and the transaction is none")
-        if fields.get("coinbase_merkle_branch"):
+        if fields.get("coinbase_merkle_branch") not in (None, []):
             coinbase_branch = _branch(fields, "coinbase_merkle_branch")
             if index == 0 and coinbase_branch != branch and _is_coinbase(transaction):
                 coinbase = transaction  # a second branch for it was given: let it be checked
@@ -98,8 +98,9 @@ def _number(fields: dict[str, Any], key: str) -> int:
 
 
 def _hex(fields: dict[str, Any], key: str) -> bytes:
+    text = text_field(fields, key)
     try:
-        return unhexlify(text_field(fields, key))
+        return unhexlify(text)
     except ValueError:
         raise UnreadableProof(f"{key}: bad hex") from None
 

@@ -17,9 +17,7 @@ from lightclient.limits import MAX_HEIGHT, MAX_PROOF_SIZE
 from lightclient.params import Network
 from lightclient.spv.payment import PaymentRequest
 
-VALID = "valid"
-REFUSED = "refused"
-UNREADABLE = "unreadable"
+RESULTS = VALID, REFUSED, UNREADABLE = "valid", "refused", "unreadable"  # in the order of their exit codes
 
 MAX_JSON_SIZE = 64 << 20  # bytes: a few thousand proofs
 _BAR_FROM = 200  # proofs that take over a second on a small computer
@@ -50,15 +48,23 @@ class Verdict:
     confirmations: int | None = None
     anchored: bool = False
 
+    @property
+    def exit_code(self) -> int:
+        return RESULTS.index(self.result)
+
     def as_json(self) -> dict[str, Any]:
         return vars(self)
 
-    def as_text(self) -> str:
-        if self.result != VALID:
-            where = "" if self.height is None else f" at height {self.height}"
-            return f"{self.result}: {self.error}{where}: {self.detail}"
+    def as_text(self, where: str) -> str:
+        """One line for a person; `where` the proof stands."""
+        if self.result == UNREADABLE:
+            return f"{where}: unreadable: {self.detail.removeprefix(where + ': ')}"
+        if self.result == REFUSED:
+            height = "" if self.height is None else f" at height {self.height}"
+            return f"{where}: refused: {self.error}{height}: {self.detail}"
         depth = f"{self.confirmations:,} confirmations" if self.anchored else "not anchored in a chain"
-        return f"valid: {self.txid} in block {self.height:,}, {depth}{', ' + self.detail if self.detail else ''}"
+        payment = f", {self.detail}" if self.detail else ""
+        return f"{where}: valid: {self.txid} in block {self.height:,}, {depth}{payment}"
 
     def refuse(self, error: LightClientError) -> None:
         self.result, self.error, self.detail = REFUSED, type(error).__name__, str(error)
@@ -79,7 +85,7 @@ def judge_file(path: Path, wanted: Wanted) -> Iterator[tuple[str, Verdict]]:
     except Unusable as error:
         verdict.give_up(str(error))
     except OSError as error:
-        verdict.give_up(error.strerror or str(error))
+        verdict.give_up(f"{path}: {error.strerror or error}")
     if verdict.result != VALID:
         yield str(path), verdict
         return
@@ -103,16 +109,16 @@ def _load(path: Path) -> dict[str, Any]:
                 raise LimitExceeded(f"{size} bytes, a proof has at most {MAX_PROOF_SIZE}")
             return {str(path): data + file.read(MAX_PROOF_SIZE)}
         if size > MAX_JSON_SIZE:
-            raise Unusable(f"no payment proof (.lcproof), and {size} bytes are over the {MAX_JSON_SIZE} for JSON")
+            raise Unusable(f"{path}: no payment proof (.lcproof), and for JSON {size} bytes are over {MAX_JSON_SIZE}")
         data += file.read(MAX_JSON_SIZE)
     try:
         value = json.loads(data, object_pairs_hook=_object, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise Unusable(f"neither a payment proof (.lcproof) nor good JSON: {error}") from None
+        raise Unusable(f"{path}: neither a payment proof (.lcproof) nor good JSON: {error}") from None
     if not isinstance(value, list):
         return {str(path): value}
     if not value:
-        raise Unusable("a JSON array of no proofs")
+        raise Unusable(f"{path}: a JSON array of no proofs")
     return {f"{path}[{i}]": proof for i, proof in enumerate(value)}
 
 

@@ -96,11 +96,17 @@ def network_of(proof: "bytes | object") -> Network:
 
 
 def raw_or_hex(data: bytes) -> bytes:
-    """The bytes of a file that holds them raw, or as hex the way bitcoin-cli prints them."""
+    """The bytes of a file that holds them raw, or as hex the way bitcoin-cli prints them.
+
+    Raises CannotProve for other text: no block, merkleblock or transaction begins like text.
+    """
+    beginning = data[:HEADER_SIZE].translate(None, b"\t\n\r")
+    if any(byte < 0x20 or byte > 0x7E for byte in beginning):
+        return data
     try:
         return unhexlify(data.strip())
     except ValueError:
-        return data
+        raise CannotProve("text that is not hex") from None
 
 
 def proof_from_block(network: Network, block: bytes, txid: bytes, height: int | None = None) -> bytes:
@@ -164,12 +170,8 @@ def _finished(
     if height is None:
         height = _height_of(network, header, coinbase)
     depth = len(coinbase_branch) // 32
-    if index == 0:
-        container = encode_proof(network.name, height, header, txid, 0, depth, transaction, branch)
-    else:
-        container = encode_proof(
-            network.name, height, header, txid, index, depth, transaction, branch, coinbase, coinbase_branch
-        )
+    coinbase_proof = (coinbase, coinbase_branch) if index else ()
+    container = encode_proof(network.name, height, header, txid, index, depth, transaction, branch, *coinbase_proof)
     verify(container, network)
     return container
 
