@@ -3,7 +3,9 @@
 network              name of the network
 checkpoint           hex of a checkpoint to start from; left out: the network's genesis header
 replay               for recorded headers only: {"minimum_chainwork": hex}
-window               headers that are held in RAM, 80 bytes each
+store                folder that headers and payments acted on are kept in; left out: RAM, gone with the power
+epochs               epochs of 2016 headers that the store keeps, the growing one included; 0: all
+window               without a store: headers that are held in RAM, 80 bytes each
 board                name of the board
 relay_seconds        how long the relay closes for a payment
 pairing_key          hex, shared with the bridge
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 _MIN_WINDOW = 32
 _MAX_WINDOW = 4096
+_MAX_EPOCHS = 10_000
 
 
 class Settings:
@@ -45,6 +48,10 @@ class Settings:
         self.network: "Network" = network
         self.start = _start(network, values.get("checkpoint", ""))
         self.window = _number(values, "window", 256, _MIN_WINDOW, _MAX_WINDOW)
+        self.store = values.get("store", "")
+        self.epochs = _number(values, "epochs", 3, 0, _MAX_EPOCHS)
+        if not isinstance(self.store, str) or self.epochs == 1:
+            raise ValueError("settings: store is the name of a folder, epochs at least 2, or 0 for all")
         self.board_name = values.get("board", "simulated")
         self.relay_ms = 1000 * _number(values, "relay_seconds", 3, 1, 600)
         self.pairing_key = unhexlify(values.get("pairing_key", ""))

@@ -162,10 +162,12 @@ class Client:
         """The next bytes for the line; empty when there are none."""
         return self.endpoint.next_output()
 
-    def tell(self, kind: int, request_id: int, txid: bytes) -> None:
-        """Let the bridge know what the program did: EVENT_RELAY_ON, EVENT_RELAY_OFF."""
-        if self._session == _OPEN and self.endpoint.has_places(_PLACES_KEPT):
-            self.endpoint.send(EVENT, (kind, request_id, txid, 0, 0, ""))
+    def tell(self, kind: int, request_id: int, txid: bytes, detail: str = "") -> bool:
+        """Let the bridge know what the program did: EVENT_RELAY_ON, EVENT_RELAY_OFF. False: not now."""
+        if self._session != _OPEN or not self.endpoint.has_places(_PLACES_KEPT):
+            return False
+        self.endpoint.send(EVENT, (kind, request_id, txid, 0, 0, cut_text(detail)))
+        return True
 
     def next_event(self) -> "Event | None":
         """What happened: kind, request_id, txid, amount, confirmations, detail (see messages.EVENTS)."""

@@ -163,9 +163,7 @@ class PaymentBook:
         del self._payments[request_id]
         try:
             # recorded before anything moves: once, whatever happens next
-            self._acted.add(
-                payment.txid, payment.output_index, payment.height, request_id, self._chain.tip_height
-            )
+            self._acted.add(payment.txid, payment.output_index, payment.height, request_id, self._chain.tip_height)
         except LightClientError as error:  # AlreadyActed, or StoreFull: without the record nothing may move
             self._tell(EVENT_REFUSED, payment, confirmations, describe(error))
             return

@@ -20,7 +20,9 @@ LEAST = 5000  # cut points, over all scenarios
 _points: dict[str, int] = {}
 
 
-def _open_through_cuts(files: MemoryFiles, relay: list[bytes], scenario: Scenario, chance: Chance) -> tuple[Device, int]:
+def _open_through_cuts(
+    files: MemoryFiles, relay: list[bytes], scenario: Scenario, chance: Chance
+) -> tuple[Device, int]:
     """Open a store while the power is cut again after one write more each time."""
     cuts = 0
     while True:

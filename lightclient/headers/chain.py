@@ -165,6 +165,10 @@ class HeaderChain:
             self.store.revert(self.rules.state)
             raise
 
+    def commit(self) -> None:
+        """Have the store make durable what it has: before the power is switched off."""
+        self.store.commit(self.rules.state)
+
     def _begin_branch(self, parent_height: int, parent_hash: "Buffer") -> None:
         self._fork_height = _NO_FORK
         if parent_height > self.tip_height:

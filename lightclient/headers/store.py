@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from lightclient.headers.state import ChainState
+    from lightclient.headers.window_files import WindowFiles
     from lightclient.params import Network
     from lightclient.serialize import Buffer
 
@@ -181,6 +182,13 @@ class RamStore:
         """Whether there was a chain here before; RAM has none."""
         return False
 
+    def read_tail(self, height: int, buffer: bytearray) -> int:
+        """Headers that were written and not committed: none."""
+        return 0
+
+    def keep_tail(self, state: "ChainState") -> None:
+        """They have been judged."""
+
     def begin(self, height: int, checkpoint: bytes) -> None:
         """Empty the store; the tip is the block of `checkpoint`, at `height`."""
         self.first_height = height + 1
@@ -232,8 +240,11 @@ class RamStore:
     def commit(self, state: "ChainState") -> None:
         """Make everything durable: RAM is not."""
 
+    def close(self) -> None:
+        """Nothing to let go of."""
 
-def require_within(store: "RamStore", height: int) -> None:
+
+def require_within(store: "RamStore | WindowFiles", height: int) -> None:
     """Raises HeaderNotInChain unless the header of `height` is in the window."""
     if not store.first_height <= height <= store.tip_height:
         raise HeaderNotInChain(

@@ -1,7 +1,7 @@
 """The files of a header window: opening, checking, reading, and the record. Writing is in window_store.py."""
 
 from lightclient.compat import const
-from lightclient.errors import CorruptStore, StoreRolledBack
+from lightclient.errors import CorruptStore, LightClientError, StoreRolledBack
 from lightclient.hashes import hash256
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint, encode_checkpoint
 from lightclient.headers.header import MERKLE_ROOT, PREV_BLOCK_HASH
@@ -51,7 +51,7 @@ class WindowFiles:
         files: "Files",
         acted: "ActedPayments",
         epochs: int = 3,
-        batch: int = 16,
+        batch: int = 12,
         epoch_length: int = EPOCH,
     ) -> None:
         self.network = network
@@ -87,6 +87,13 @@ class WindowFiles:
         behind the record are judged by the caller through `read_tail`.
         """
         self.files.lock()
+        try:
+            return self._resume(state)
+        except LightClientError:
+            self.files.close()
+            raise
+
+    def _resume(self, state: "ChainState") -> bool:
         exists = self._pair.exists()
         self.acted.open(not exists)
         if not exists or (self._pair.is_newborn() and not self._any_headers()):
@@ -278,6 +285,10 @@ class WindowFiles:
     def _size_up_to(self, epoch: int, height: int) -> int:
         """Bytes of that epoch's file when `height` is its last header."""
         return BASE_SIZE + (height + 1 - self._first_in(epoch)) * HEADER_SIZE
+
+    def close(self) -> None:
+        """Let another program have the files."""
+        self.files.close()
 
     # --- the record ---
 

@@ -26,7 +26,6 @@ from lightclient.headers.state import ChainState
 from lightclient.headers.window_files import (
     NO_BRANCH,
     NO_SWITCH,
-    NO_WINDOW,
     WindowFiles,
     epoch_file,
     read_base,
@@ -203,7 +202,6 @@ class WindowStore(WindowFiles):
             if self.files.size(epoch_file(epoch)) >= 0:
                 self.files.remove(epoch_file(epoch))
         self.files.sync()
-
 
     # --- a branch behind the record's tip ---
 

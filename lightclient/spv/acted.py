@@ -41,7 +41,7 @@ _FIRST = CONTENT + _FIXED
 class ActedPayments:
     """At most `capacity` entries; in RAM, or kept in `files` too (then `open` and `attach` come first)."""
 
-    def __init__(self, capacity: int = 96, files: "Files | None" = None, network: "Network | None" = None) -> None:
+    def __init__(self, capacity: int = 64, files: "Files | None" = None, network: "Network | None" = None) -> None:
         self.count = 0
         self.floor = 0  # blocks below this height are final
         self.chain_sequence = 0  # of the chain's record, when this was last written

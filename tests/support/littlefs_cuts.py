@@ -5,7 +5,6 @@ of points; anything that is lost ends it with an exception.
 """
 
 import gc
-import os
 import sys
 
 import vfs

@@ -7,7 +7,7 @@ from binascii import crc32
 
 from mining import START_TIME, Miner, trivial_network
 
-from lightclient.errors import AlreadyActed, LightClientError, NotSynced, StoreFull
+from lightclient.errors import AlreadyActed, NotSynced, StoreFull
 from lightclient.headers.chain import HeaderChain
 from lightclient.headers.checkpoint import encode_checkpoint
 from lightclient.headers.header import block_hash

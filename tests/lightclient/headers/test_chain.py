@@ -171,7 +171,8 @@ def test_reorg_as_deep_as_the_window_says():
     chain, miner = begun(capacity=capacity, interval=interval, headers=320)
     depth = capacity - interval - batch
     trunk = Miner(NETWORK)
-    trunk.batch(320 - depth)
+    for _ in range(10):
+        trunk.batch((320 - depth) // 10)
     assert trunk.state.height == 320 - depth
     batches = []
     while trunk.state.chainwork <= miner.state.chainwork:

@@ -1,6 +1,6 @@
 from known_blocks import BLOCK_170_TRANSACTIONS
 from proof_cases import CHAIN_170, proof_170, verify
-from support import heap_used, raises
+from support import raises
 
 from lightclient.errors import (
     AmountTooLow,
