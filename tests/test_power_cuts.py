@@ -2,17 +2,8 @@
 
 import pytest
 from faulty_files import Chance, MemoryFiles, PowerCut
-from store_scenarios import Device, Scenario, all_scenarios, check, picture
-
-
-def copy_of(files: MemoryFiles, room: int = -1) -> MemoryFiles:
-    copy = MemoryFiles(room)
-    for name in files.names():
-        copy.write(name, files.content(name))
-    copy.sync()
-    copy.steps = 0
-    return copy
-
+from store_model import Device, check, picture
+from store_scenarios import Scenario, all_scenarios
 
 VARIANTS = 6
 LEAST = 5000  # cut points, over all scenarios
@@ -41,7 +32,7 @@ def _open_through_cuts(
 def test_cut_everywhere(scenario: Scenario) -> None:
     before = MemoryFiles()
     scenario.prepare(Device(before, [], scenario.network))
-    files = copy_of(before, scenario.room)
+    files = before.copy(scenario.room)
     device = Device(files, [], scenario.network)
     scenario.run(device)
     steps = files.steps
@@ -51,7 +42,7 @@ def test_cut_everywhere(scenario: Scenario) -> None:
     points = 0
     for step in range(steps):
         for variant in range(VARIANTS):
-            files = copy_of(before, scenario.room)
+            files = before.copy(scenario.room)
             files.cut_after = step
             files.chance = chance = Chance(step * 1000 + variant)
             relay: list[bytes] = []

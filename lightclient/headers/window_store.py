@@ -77,18 +77,21 @@ class WindowStore(WindowFiles):
 
         `borders` has the state at each end of an epoch among them.
         """
-        if self._may_skip(state) and self._skip(state, borders):
-            return
+        may_skip = self._may_skip(state)
+        if may_skip and self._is_pruned_anyway(self.tip_height + 1):
+            self._windowed = False
         if not self._windowed:
-            if not borders:
-                self.first_height = state.height + 1
-                self.tip_height = self._written = state.height
+            first = 0  # the first border from which on headers are kept
+            while first < len(borders) and may_skip and self._is_pruned_anyway(borders[first][0] + 1):
+                first += 1
+            if first == len(borders):
+                self._skip(state, borders)
                 return
-            height, checkpoint = borders[-1]  # from here on headers are kept
+            height, checkpoint = borders[first]
             used = height - self.tip_height
             offset += used * HEADER_SIZE
             count -= used
-            borders = []
+            borders = borders[first + 1 :]
             self._open_window(height, checkpoint)
         room = len(self._pending) // HEADER_SIZE - self._count
         if not borders and count < room and state.time - self._committed_time < _MAX_AGE:
@@ -278,22 +281,15 @@ class WindowStore(WindowFiles):
     def _is_pruned_anyway(self, height: int) -> bool:
         return height // self.interval <= self.best_height // self.interval - self._epochs
 
-    def _skip(self, state: "ChainState", borders: "Borders") -> bool:
-        """Go on without writing headers, at the end of an epoch the record alone. False: keep them."""
-        if not self._is_pruned_anyway(self.tip_height + 1):
-            return False
-        self._windowed = False
+    def _skip(self, state: "ChainState", borders: "Borders") -> None:
+        """Go on without writing headers, at the end of an epoch the record alone."""
         if borders:
-            height, checkpoint = borders[-1]
-            if not self._is_pruned_anyway(height + 1):
-                return False
-            self.committed_height = height
+            self.committed_height, checkpoint = borders[-1]
             self._record_state(checkpoint)
             self._write_record(NO_SWITCH)
             self._remove_headers()
         self.first_height = state.height + 1
         self.tip_height = self._written = state.height
-        return True
 
     def _open_window(self, height: int, checkpoint: bytes) -> None:
         self._remove_headers()

@@ -38,12 +38,19 @@ class MemoryFiles:
         self.cut_after = -1
         self.chance = None
         self.locked = False
-        self._files = {}  # name: bytearray, as the running program sees it
+        self._files = {}  # name: bytes, as the running program sees it
         self._safe = {}  # name: bytes, as of the last sync
         self._moved = []  # (old name, new name) since then; new name "" for a removal
 
     def content(self, name):
-        return bytes(self._files[name])
+        return self._files[name]
+
+    def copy(self, room=-1):
+        """The same files, synced, on a chip of their own."""
+        other = MemoryFiles(room)
+        other._files = dict(self._files)
+        other._safe = dict(self._files)
+        return other
 
     def names(self):
         return sorted(self._files)
@@ -52,7 +59,7 @@ class MemoryFiles:
         return len(self._files[name]) if name in self._files else -1
 
     def read_into(self, name, position, buffer):
-        data = self._files[name][position : position + len(buffer)]
+        data = memoryview(self._files[name])[position : position + len(buffer)]
         memoryview(buffer)[: len(data)] = data
         return len(data)
 
@@ -76,7 +83,7 @@ class MemoryFiles:
             taken = data[: len(data) // 3]
 
         def settle():
-            self._files[name] = self._files.get(name, bytearray()) + taken
+            self._files[name] = self._files.get(name, b"") + taken
 
         self._step(settle)
         settle()
@@ -87,7 +94,7 @@ class MemoryFiles:
         self._need(len(data) - max(self.size(name), 0))
 
         def settle():
-            self._files[name] = bytearray(data)
+            self._files[name] = data
 
         self._step(settle)
         settle()
@@ -117,7 +124,7 @@ class MemoryFiles:
 
     def sync(self):
         self._step(lambda: None)
-        self._safe = {name: bytes(data) for name, data in self._files.items()}
+        self._safe = dict(self._files)
         self._moved = []
 
     def lock(self):
@@ -158,8 +165,8 @@ class MemoryFiles:
                 after[name] = old if kind & 1 else bytes(new)  # a cut happens or not
             else:
                 after[name] = _part(bytes(new), 0, kind, chance)
-        self._files = {name: bytearray(data) for name, data in after.items()}
-        self._safe = after
+        self._files = after
+        self._safe = dict(after)
         self._moved = []
         self.locked = False
         self.cut_after = -1

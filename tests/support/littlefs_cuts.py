@@ -9,7 +9,8 @@ import sys
 
 import vfs
 from flash import Flash
-from store_scenarios import Device, all_scenarios, check, picture
+from store_model import Device, check, picture
+from store_scenarios import all_scenarios
 
 from firmware.files import FolderFiles
 from lightclient.errors import LightClientError
