@@ -100,6 +100,28 @@ class Migration(Prune):
                 make_older(device.store.files, name)
 
 
+class ReorgAfterReorg(Scenario):
+    """The second begins while the record still names the switch of the first."""
+
+    name = "reorg right after a reorg"
+
+    def __init__(self):
+        old = Branch().grow(70)
+        self.first = old.fork(60).grow(14, 7)
+        self.second = self.first.fork(62).grow(15, 8)
+        self.branches = [self.second, self.first, old]
+
+    def prepare(self, device):
+        device.sync(self.branches[2])
+
+    def run(self, device):
+        device.sync(self.first)
+        device.sync(self.second)
+
+    def finish(self, device):
+        device.sync(self.second)
+
+
 class Payments(Scenario):
     name = "payments"
 
@@ -132,6 +154,7 @@ def all_scenarios():
         Reorg("reorg in two passes over file borders", 75, 45, 40, 8),
         Reorg("reorg down to the window's base", 79, 48, 60, 12),
         ReorgInLittleRoom("reorg in little room", 79, 50, 60, 8),
+        ReorgAfterReorg(),
         Prune(),
         Payments(),
         Migration(),
