@@ -56,24 +56,22 @@ def ordinary_headers(buffer, word: int, count: int, rules) -> int:  # type: igno
     """
     words = ptr32(buffer)
     limits = ptr32(rules)
-    bits = uint(limits[0])
+    bits = limits[0]
     before = uint(limits[1])
     latest = uint(limits[2])
     step = uint(limits[3])
-    lowest = uint(limits[4])
-    highest = uint(limits[5])
-    i = 0
-    while i < count:
-        version = uint(words[word])
-        time = uint(words[word + 17])
-        if version < lowest or version > highest or uint(words[word + 18]) != bits:
-            break
-        if time <= before or time > latest or time - before > step:
+    lowest = limits[4]
+    highest = limits[5]
+    first = word
+    end = word + 20 * count
+    while word < end and words[word + 18] == bits:
+        version = words[word]
+        time = uint(words[word + 17])  # unsigned: it goes on after 2038
+        if version < lowest or version > highest or time <= before or time > latest or time - before > step:
             break
         before = time
         word += 20
-        i += 1
-    return i
+    return (word - first) // 20
 
 
 class HeaderRules:
@@ -168,11 +166,12 @@ class HeaderRules:
         end = offset + count * HEADER_SIZE
         try:
             while offset < end:
+                header = view[offset : offset + HEADER_SIZE]
                 if fill_links:
-                    view[offset + PREV_BLOCK_HASH : offset + MERKLE_ROOT] = previous
-                elif view[offset + PREV_BLOCK_HASH : offset + MERKLE_ROOT] != previous:
+                    header[PREV_BLOCK_HASH:MERKLE_ROOT] = previous
+                elif header[PREV_BLOCK_HASH:MERKLE_ROOT] != previous:
                     raise BadLink("prev_block_hash is not the hash of the header before", self._height(offset, first))
-                found = sha256(sha256(view[offset : offset + HEADER_SIZE]).digest()).digest()
+                found = sha256(sha256(header).digest()).digest()
                 if number(found, "little") > target:
                     raise BadProofOfWork("the hash does not meet its target", self._height(offset, first))
                 previous = found

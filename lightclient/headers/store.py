@@ -198,11 +198,14 @@ class RamStore:
     def append(self, buffer: "Buffer", offset: int, count: int, state: "ChainState", borders: "Borders") -> None:
         """Keep `count` records that follow the tip; `state` is that after the last one."""
         view = memoryview(buffer)
-        for _ in range(count):
-            slot = (self.tip_height + 1) % self.capacity * HEADER_SIZE
-            self._view[slot : slot + HEADER_SIZE] = view[offset : offset + HEADER_SIZE]
-            self.tip_height += 1
-            offset += HEADER_SIZE
+        while count:
+            slot = (self.tip_height + 1) % self.capacity
+            run = min(count, self.capacity - slot)  # up to where the ring begins again
+            size = run * HEADER_SIZE
+            self._view[slot * HEADER_SIZE : slot * HEADER_SIZE + size] = view[offset : offset + size]
+            self.tip_height += run
+            offset += size
+            count -= run
         self.first_height = max(self.first_height, self.tip_height - self.capacity + 1)
         self._states.extend(borders)
         # a state is of use only while the headers that follow it are in the window
