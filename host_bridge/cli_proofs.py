@@ -26,10 +26,11 @@ from host_bridge.cli_common import (
     whole_number,
     write_file,
 )
-from host_bridge.header_file import check_header_file
+from host_bridge.header_file import CheckedHeaders, check_header_file
 from host_bridge.proof_file import Wanted, judge_file
 from host_bridge.proofs import proof_from_block, proof_from_merkleblock
 from host_bridge.proofs import verify as verify_container
+from host_bridge.store_folder import OpenedStore, network_of, read_folder
 from lightclient.hashes import hash_from_hex, hash_to_hex
 from lightclient.limits import MAX_BLOCK_WEIGHT, MAX_HEIGHT, MAX_MONEY, MAX_TRANSACTION_SIZE
 from lightclient.params import NETWORKS, Network
@@ -105,6 +106,9 @@ def verify(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", readable=False, help="Proofs: .lcproof or JSON.")],
     headers: Annotated[Path | None, file_option("Raw headers: the chain that the blocks have to be in.")] = None,
     start_height: StartHeightOption = 0,
+    state: Annotated[
+        Path | None, file_option("A device's store: its window of headers.", "--state", metavar="DIR")
+    ] = None,
     unanchored: Annotated[
         bool, typer.Option("--unanchored", help="Without headers: a block's own proof of work is all that is asked.")
     ] = False,
@@ -137,20 +141,27 @@ def verify(
 
     Exit code: 0 all valid, 1 one is refused, 2 one can't be read or the arguments are wrong.
     """
-    if headers is None and not unanchored:
-        fail(UNUSABLE, "--headers FILE is needed (or --unanchored, which believes any block with its own work)")
-    if headers is not None and unanchored:
-        fail(UNUSABLE, "--headers and --unanchored exclude each other")
-    if headers is None and (min_confirmations or start_height):
-        fail(UNUSABLE, "--min-confirmations and --start-height need --headers")
+    sources = (headers is not None) + (state is not None) + unanchored
+    if sources == 0:
+        needed = "--headers FILE or --state DIR is needed"
+        fail(UNUSABLE, needed + " (or --unanchored, which believes any block with its own work)")
+    if sources > 1:
+        fail(UNUSABLE, "--headers, --state and --unanchored exclude each other")
+    if headers is None and (start_height or (min_confirmations and state is None)):
+        fail(UNUSABLE, "--min-confirmations and --start-height need --headers (or --state, the first of them)")
     if min_sats is not None and pay_to is None:
         fail(UNUSABLE, "--min-sats needs --pay-to")
     params = network_named(network or "mainnet") if network or headers else None
-    scripts = _scripts(pay_to, [params] if params else list(NETWORKS.values()))
-    chain = None
-    if headers is not None and params is not None:
+    chain: CheckedHeaders | OpenedStore | None = None
+    if state is not None:
+        with errors_end_the_command(about=state):
+            folder = read_folder(state)
+            params = params or network_of(folder)
+            chain = OpenedStore(folder, params)
+    elif headers is not None and params is not None:
         with errors_end_the_command(about=headers):
             chain = check_header_file(headers, params, start_height, keep=True)
+    scripts = _scripts(pay_to, [params] if params else list(NETWORKS.values()))
     wanted = Wanted(params, chain, scripts, min_sats or 0, min_confirmations or 1)
     verdicts = (verdict for path in files for verdict in judge_file(path, wanted))
     code = GOOD

@@ -10,6 +10,7 @@ from typing import Any
 from host_bridge.cli_common import Unusable, open_regular, progress_bar
 from host_bridge.header_file import CheckedHeaders
 from host_bridge.proofs import UnreadableProof, network_of, verify, verify_json
+from host_bridge.store_folder import OpenedStore
 from lightclient.cbor import MAP
 from lightclient.errors import LightClientError, LimitExceeded, NotEnoughConfirmations, WrongNetwork
 from lightclient.hashes import hash_from_hex, hash_to_hex
@@ -32,7 +33,7 @@ class Wanted:
     """
 
     network: Network | None
-    chain: CheckedHeaders | None
+    chain: CheckedHeaders | OpenedStore | None
     scripts: dict[str, bytes] | None
     min_sats: int
     min_confirmations: int

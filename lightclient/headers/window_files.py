@@ -1,7 +1,7 @@
 """The files of a header window: opening, checking, reading, and the record. Writing is in window_store.py."""
 
 from lightclient.compat import const
-from lightclient.errors import CorruptStore, LightClientError, StoreRolledBack
+from lightclient.errors import CorruptStore, EncodingError, HeaderError, LightClientError, StoreRolledBack
 from lightclient.hashes import hash256
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint, encode_checkpoint
 from lightclient.headers.header import MERKLE_ROOT, PREV_BLOCK_HASH
@@ -142,7 +142,10 @@ class WindowFiles:
         """Everything as the record in the pair's buffer says."""
         content = self._pair.buffer
         start = CONTENT + FIXED
-        decode_checkpoint(self.network, bytes(content[start : CONTENT + self._length]), state)
+        try:
+            decode_checkpoint(self.network, bytes(content[start : CONTENT + self._length]), state)
+        except (EncodingError, HeaderError) as error:
+            raise CorruptStore("chain: " + str(error))
         self.first_height = read_uint32_le(content, CONTENT)
         self.work = max(self.work, int.from_bytes(content[CONTENT + 12 : CONTENT + 44], "big"))
         self.tip_height = self._written = self.committed_height = state.height
@@ -173,9 +176,11 @@ class WindowFiles:
             name = epoch_file(epoch)
             size = self.files.size(name)
             expected = self._size_up_to(epoch, min(self.tip_height, (epoch + 1) * self.interval - 1))
-            if expected == BASE_SIZE and size <= BASE_SIZE:
-                if size < BASE_SIZE or not self._has_base(name):  # a cut came between the record and this file
-                    self._make_file(name, encode_checkpoint(self.network, state))
+            if expected == BASE_SIZE:
+                checkpoint = encode_checkpoint(self.network, state)
+                if size < BASE_SIZE or not self._has_base(name, checkpoint):
+                    # a cut came between the record and this file: the record has the same state
+                    self._make_file(name, checkpoint)
             elif size < 0:
                 raise CorruptStore(name + ": missing")
             elif BASE_SIZE <= size < expected and (size - BASE_SIZE) % HEADER_SIZE == 0:
@@ -190,10 +195,9 @@ class WindowFiles:
             if hash256(memoryview(header)[:HEADER_SIZE]) != state.block_hash:
                 raise CorruptStore("the header at the tip is not the one committed", self.tip_height)
 
-    def _has_base(self, name: str) -> bool:
+    def _has_base(self, name: str, checkpoint: bytes) -> bool:
         try:
-            read_base(self.files, name, self._id)
-            return True
+            return read_base(self.files, name, self._id) == checkpoint
         except CorruptStore:
             return False
 

@@ -70,6 +70,20 @@ class WindowStore(WindowFiles):
         self._write_record(NO_SWITCH)
         self.acted.attach(self)
 
+    def start_over(self, height: int, checkpoint: bytes) -> None:
+        """Leave the chain for that of `checkpoint`: the way out of a reorg too deep, and of a damaged chain.
+
+        Payments acted on stay; where they stand in the other chain is uncertain. What was the
+        highest work is forgotten. Not to be done on the word of a bridge.
+        """
+        self.acted.attach(self)
+        self.acted.forget_above(-1)
+        self._pair.sequence = max(self._pair.sequence, self.acted.chain_sequence)
+        self._drop_branch()
+        self.work = 0
+        self._count = 0
+        self._open_window(height, checkpoint)
+
     # --- writing ---
 
     def append(self, buffer: "Buffer", offset: int, count: int, state: "ChainState", borders: "Borders") -> None:
@@ -292,13 +306,15 @@ class WindowStore(WindowFiles):
         self.tip_height = self._written = state.height
 
     def _open_window(self, height: int, checkpoint: bytes) -> None:
-        self._remove_headers()
+        """The window begins anew above `height`. A cut before the record leaves what it said before."""
+        name = epoch_file((height + 1) // self.interval)
         self._windowed = True
         self.first_height = height + 1
         self.tip_height = self._written = self.committed_height = height
-        self._make_file(epoch_file((height + 1) // self.interval), checkpoint)
         self._record_state(checkpoint)
         self._write_record(NO_SWITCH)
+        self._remove_headers()
+        self._make_file(name, checkpoint)
 
     def _remove_headers(self) -> None:
         for name in self.files.names():
