@@ -13,7 +13,6 @@ requests             payments to wait for: request_id, script_pubkey (hex), min_
                      min_confirmations
 """
 
-import json
 from binascii import unhexlify
 
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint
@@ -38,6 +37,8 @@ class Settings:
     """The settings, checked. Raises ValueError with one line about the first that is wrong."""
 
     def __init__(self, values: "dict[str, Any]") -> None:
+        if not isinstance(values, dict):
+            raise ValueError("settings: not an object")
         name = values.get("network", "mainnet")
         if name not in NETWORKS:
             raise ValueError("settings: unknown network")
@@ -81,8 +82,3 @@ def _start(network: "Network", checkpoint_hex: str) -> ChainState:
     rules = HeaderRules(network)
     rules.begin_at_genesis(network.genesis_header, 0)
     return rules.state
-
-
-def load_settings(path: str) -> Settings:
-    with open(path) as file:
-        return Settings(json.load(file))
