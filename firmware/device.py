@@ -110,7 +110,8 @@ def open_chain(settings: "Settings") -> "tuple[HeaderChain, ActedPayments]":
         return HeaderChain(network, RamStore(settings.window), settings.start), ActedPayments()
     from firmware.files import FolderFiles  # noqa: PLC0415 - what is not used costs no memory
     from lightclient.headers.window_store import WindowStore  # noqa: PLC0415
+    from lightclient.spv.stored_payments import StoredPayments  # noqa: PLC0415
 
     files = FolderFiles(settings.store)
-    acted = ActedPayments(files=files, network=network)
+    acted = StoredPayments(files, network)
     return HeaderChain(network, WindowStore(network, files, acted, settings.epochs), settings.start), acted

@@ -32,9 +32,7 @@ from lightclient.headers.state import ChainState
 _MOST_EXPORT = 256 << 20  # bytes: all of mainnet for decades
 _MOST_EPOCHS = 10_000
 
-app = typer.Typer(
-    help="The store of a device: a folder with its headers and the payments it has acted on.", no_args_is_help=True
-)
+app = typer.Typer(help="A device's store: its headers and payments.", no_args_is_help=True)
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", readable=False, help="The store's folder.")]
 
@@ -59,7 +57,9 @@ def _say_all(values: dict[str, Any]) -> None:
 
 @app.command(epilog=examples("lightclient store info /media/pico/store"))
 def info(folder: FolderArgument, as_json: JsonOption = False) -> None:
-    """Show what is in a store, as the device will find it when it starts. Changes nothing.
+    """Show what is in a store.
+
+    As the device will find it when it starts. Nothing is changed.
 
     Exit code: 0 good, 1 it would be refused, 2 it can't be used.
     """
@@ -86,7 +86,9 @@ def info(folder: FolderArgument, as_json: JsonOption = False) -> None:
 
 @app.command(epilog=examples("lightclient store check /media/pico/store --json"))
 def check(folder: FolderArgument, as_json: JsonOption = False) -> None:
-    """Check every byte of a store: copies, checksums, every header by every rule. Changes nothing.
+    """Check every byte of a store.
+
+    Copies, checksums, every header by every rule, and that all fit together. Nothing is changed.
 
     Exit code: 0 good, 1 something is wrong, 2 it can't be used.
     """
@@ -113,7 +115,10 @@ def export(
     folder: FolderArgument,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the state goes.")],
 ) -> None:
-    """Write a store's window of headers, and the state below it, as one file. Payments stay with their device."""
+    """Write a store as one file.
+
+    That is its window of headers and the state below it. Payments stay with their device.
+    """
     with errors_end_the_command(about=folder):
         files = read_folder(folder)
         network = network_of(files)
@@ -141,7 +146,9 @@ def import_(
         typer.Option("--start-over", help="Leave the chain that is there, damaged or not; payments acted on stay."),
     ] = False,
 ) -> None:
-    """Bring a device's store to an exported chain: sync on the desk, deploy in the field.
+    """Bring a store to an exported chain.
+
+    Sync on the desk, deploy in the field.
 
     Every header is checked first. The chain must have more work than the store has seen. The
     state below the exported headers is taken as it is: make sure of it (`lightclient checkpoint`).

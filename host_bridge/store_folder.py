@@ -10,15 +10,15 @@ from host_bridge.cli_common import Unusable
 from lightclient.errors import CorruptStore, NotEnoughWork
 from lightclient.headers.chain import HeaderChain
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint, encode_checkpoint
+from lightclient.headers.envelope import BASE_SIZE, ENVELOPE_SIZE, PAYMENTS, RECORD, network_id
 from lightclient.headers.pair import Pair
 from lightclient.headers.rules import HeaderRules
 from lightclient.headers.state import ChainState
-from lightclient.headers.store import BASE_SIZE, ENVELOPE_SIZE, PAYMENTS, RECORD, network_id
 from lightclient.headers.window_files import epoch_file, epoch_of, read_base
 from lightclient.headers.window_store import WindowStore
 from lightclient.limits import EPOCH, HEADER_SIZE
 from lightclient.params import NETWORKS, Network
-from lightclient.spv.acted import ActedPayments
+from lightclient.spv.stored_payments import StoredPayments
 
 MOST_PAYMENTS = 65_536  # entries that a store of any device may hold
 _BATCH = EPOCH
@@ -109,7 +109,7 @@ class OpenedStore:
         self.files = files
         if files.size("chain.a") < 0 and files.size("chain.b") < 0:
             raise CorruptStore("chain.a and chain.b: missing")
-        self.acted = ActedPayments(MOST_PAYMENTS, files, network)
+        self.acted = StoredPayments(files, network, MOST_PAYMENTS)
         self.store = WindowStore(network, files, self.acted, 0)
         self.chain = HeaderChain(network, self.store, ChainState())
 
@@ -265,12 +265,12 @@ def import_store(folder: Path, exported: Exported, epochs: int, start_over: bool
     """
     files = FolderFiles(str(folder))
     try:
-        acted = ActedPayments(_capacity(folder), files, exported.network)
+        acted = StoredPayments(files, exported.network, _capacity(folder))
         store = WindowStore(exported.network, files, acted, epochs)
         if start_over:
             _leave(files, acted, store, exported)
             files.close()
-            acted = ActedPayments(_capacity(folder), files, exported.network)
+            acted = StoredPayments(files, exported.network, _capacity(folder))
             store = WindowStore(exported.network, files, acted, epochs)
         chain = HeaderChain(exported.network, store, exported.base)
         if chain.tip_height == exported.base.height and chain.state.block_hash == exported.base.block_hash:
@@ -323,7 +323,7 @@ def _capacity(folder: Path) -> int:
     return max(64, (path.stat().st_size // 24) if path.exists() else 0)
 
 
-def _leave(files: FolderFiles, acted: ActedPayments, store: WindowStore, exported: Exported) -> None:
+def _leave(files: FolderFiles, acted: StoredPayments, store: WindowStore, exported: Exported) -> None:
     files.lock()
     for name in files.names():
         if name.startswith("chain.") or name.endswith((".hdr", ".new", ".part")):

@@ -1,7 +1,7 @@
 """Something small that must survive a power cut at any moment: written twice, numbered, with a checksum."""
 
 from lightclient.errors import CorruptStore, StoreRolledBack
-from lightclient.headers.store import ENVELOPE_SIZE, FORMAT, HEAD_SIZE, seal, unseal
+from lightclient.headers.envelope import ENVELOPE_SIZE, FORMAT, HEAD_SIZE, seal, unseal
 from lightclient.serialize import read_uint32_le
 
 TYPE_CHECKING = False

@@ -4,9 +4,10 @@ from lightclient.compat import const
 from lightclient.errors import CorruptStore, EncodingError, HeaderError, LightClientError, StoreRolledBack
 from lightclient.hashes import hash256
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint, encode_checkpoint
+from lightclient.headers.envelope import BASE, BASE_SIZE, RECORD, network_id, seal, unseal
 from lightclient.headers.header import MERKLE_ROOT, PREV_BLOCK_HASH
 from lightclient.headers.pair import CONTENT, Pair
-from lightclient.headers.store import BASE, BASE_SIZE, RECORD, network_id, require_within, seal, unseal
+from lightclient.headers.store import require_within
 from lightclient.limits import EPOCH, HEADER_SIZE
 from lightclient.serialize import read_uint32_le, write_uint32_le
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from lightclient.headers.state import ChainState
     from lightclient.headers.store import Files
     from lightclient.params import Network
-    from lightclient.spv.acted import ActedPayments
+    from lightclient.spv.stored_payments import StoredPayments
 
 FIXED = const(44)  # bytes of the record before its checkpoint
 NO_SWITCH = const(0xFFFFFFFF)
@@ -49,7 +50,7 @@ class WindowFiles:
         self,
         network: "Network",
         files: "Files",
-        acted: "ActedPayments",
+        acted: "StoredPayments",
         epochs: int = 3,
         batch: int = 12,
         epoch_length: int = EPOCH,

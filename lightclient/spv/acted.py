@@ -16,69 +16,36 @@ record refuses further payments.
 """
 
 from lightclient.compat import const
-from lightclient.errors import AlreadyActed, CorruptStore, StoreFull
-from lightclient.headers.pair import CONTENT, Pair
-from lightclient.headers.store import PAYMENTS, network_id
+from lightclient.errors import AlreadyActed, StoreFull
 from lightclient.serialize import read_uint32_le, write_uint32_le
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lightclient.headers.store import Files
-    from lightclient.headers.window_files import WindowFiles
-    from lightclient.params import Network
     from lightclient.serialize import Buffer
 
 FINAL_DEPTH = const(144)  # blocks, a day: half as deep again as a coinbase must be to be spent
 
-_FIXED = const(12)
-_ENTRY = const(24)
+ENTRY = const(24)
+FIRST = const(30)  # where the entries begin: as in the file, behind an envelope's head and 12 bytes
 _TXID = const(12)  # bytes of it that are kept: to find another txid that begins so takes 2^96 hashes
 _UNCERTAIN = const(0x3FFFFFFF)
 _OPEN = const(0x80)  # in the height's highest byte: the pulse is not known to have ended
-_FIRST = CONTENT + _FIXED
 
 
 class ActedPayments:
-    """At most `capacity` entries; in RAM, or kept in `files` too (then `open` and `attach` come first)."""
+    """At most `capacity` entries, in RAM; StoredPayments keeps them in files."""
 
-    def __init__(self, capacity: int = 64, files: "Files | None" = None, network: "Network | None" = None) -> None:
+    def __init__(self, capacity: int = 64) -> None:
         self.count = 0
         self.floor = 0  # blocks below this height are final
-        self.chain_sequence = 0  # of the chain's record, when this was last written
         self._capacity = capacity
-        self._pair: "Pair | None" = None
-        self._store: "WindowFiles | None" = None
-        if files is not None and network is not None:
-            self._pair = Pair(files, "paid", PAYMENTS, network_id(network), _FIXED + capacity * _ENTRY, True)
-            self._buffer = self._pair.buffer
-        else:
-            self._buffer = bytearray(_FIRST + capacity * _ENTRY)
+        self._buffer = self._make_buffer()
 
-    @property
-    def sequence(self) -> int:
-        """Number of the last write; 0: kept in RAM only."""
-        return self._pair.sequence if self._pair else 0
+    def _make_buffer(self) -> bytearray:
+        return bytearray(FIRST + self._capacity * ENTRY)
 
-    def open(self, may_create: bool) -> None:
-        """Read what is there. Raises CorruptStore, StoreRolledBack, WrongNetwork, WrongStoreVersion."""
-        pair = self._pair
-        if pair is None:
-            return
-        if not pair.exists() or (may_create and pair.is_newborn()):
-            if not may_create:
-                raise CorruptStore("paid.a and paid.b: missing, though there is a chain")
-            self._save()
-            return
-        length = pair.load()
-        self.chain_sequence = read_uint32_le(self._buffer, CONTENT) if length >= _FIXED else 0
-        self.floor = read_uint32_le(self._buffer, CONTENT + 4)
-        self.count = read_uint32_le(self._buffer, CONTENT + 8)
-        if length < _FIXED or length != _FIXED + self.count * _ENTRY:
-            raise CorruptStore("paid: %d entries in %d bytes" % (self.count, length))
-
-    def attach(self, store: "WindowFiles") -> None:
-        """`store` holds the headers: what is written here notes how far its record had come."""
-        self._store = store
+    def _save(self) -> None:
+        """RAM keeps nothing."""
 
     def require_new(self, txid: "Buffer", output_index: int, height: int) -> None:
         """Raises AlreadyActed for a payment that was acted on, or may have been: its block is final."""
@@ -95,7 +62,7 @@ class ActedPayments:
         self.require_new(txid, output_index, height)
         if self.count == self._capacity:
             self._forget(tip_height)
-        start = _FIRST + self.count * _ENTRY
+        start = FIRST + self.count * ENTRY
         buffer = self._buffer
         buffer[start : start + _TXID] = txid[:_TXID]
         write_uint32_le(buffer, start + 12, output_index)
@@ -112,7 +79,7 @@ class ActedPayments:
     def finish(self, request_id: int, txid: "Buffer") -> None:
         """The pulse for that payment has ended (or it has been reported that it was cut short)."""
         changed = False
-        for start in range(_FIRST, _FIRST + self.count * _ENTRY, _ENTRY):
+        for start in range(FIRST, FIRST + self.count * ENTRY, ENTRY):
             if (
                 self._buffer[start + 19] & _OPEN
                 and read_uint32_le(self._buffer, start + 20) == request_id
@@ -126,7 +93,7 @@ class ActedPayments:
     def unfinished(self) -> "list[tuple[int, bytes]]":
         """(request_id, first bytes of the txid) of each payment whose pulse is not known to have ended."""
         found = []
-        for start in range(_FIRST, _FIRST + self.count * _ENTRY, _ENTRY):
+        for start in range(FIRST, FIRST + self.count * ENTRY, ENTRY):
             if self._buffer[start + 19] & _OPEN:
                 found.append((read_uint32_le(self._buffer, start + 20), bytes(self._buffer[start : start + _TXID])))
         return found
@@ -134,7 +101,7 @@ class ActedPayments:
     def forget_above(self, height: int) -> None:
         """The blocks above `height` are leaving the chain: where their payments end up is uncertain."""
         changed = False
-        for start in range(_FIRST, _FIRST + self.count * _ENTRY, _ENTRY):
+        for start in range(FIRST, FIRST + self.count * ENTRY, ENTRY):
             if height < self._height(start) < _UNCERTAIN:
                 self._set_height(start, _UNCERTAIN)
                 changed = True
@@ -143,7 +110,7 @@ class ActedPayments:
 
     def _find(self, txid: "Buffer", output_index: int) -> int:
         buffer = self._buffer
-        for start in range(_FIRST, _FIRST + self.count * _ENTRY, _ENTRY):
+        for start in range(FIRST, FIRST + self.count * ENTRY, ENTRY):
             if buffer[start : start + _TXID] == txid[:_TXID] and read_uint32_le(buffer, start + 12) == output_index:
                 return start
         return -1
@@ -159,24 +126,15 @@ class ActedPayments:
     def _forget(self, tip_height: int) -> None:
         """Make room, or raise StoreFull."""
         lowest = _UNCERTAIN
-        for start in range(_FIRST, _FIRST + self.count * _ENTRY, _ENTRY):
+        for start in range(FIRST, FIRST + self.count * ENTRY, ENTRY):
             if not self._buffer[start + 19] & _OPEN:
                 lowest = min(lowest, self._height(start))
         if lowest > tip_height - FINAL_DEPTH:
             raise StoreFull("the record of %d payments is full" % self.count)
         self.floor = max(self.floor, lowest + 1)
-        kept = _FIRST
-        for start in range(_FIRST, _FIRST + self.count * _ENTRY, _ENTRY):
+        kept = FIRST
+        for start in range(FIRST, FIRST + self.count * ENTRY, ENTRY):
             if self._buffer[start + 19] & _OPEN or self._height(start) >= self.floor:
-                self._buffer[kept : kept + _ENTRY] = self._buffer[start : start + _ENTRY]
-                kept += _ENTRY
-        self.count = (kept - _FIRST) // _ENTRY
-
-    def _save(self) -> None:
-        if self._pair is None:
-            return
-        self.chain_sequence = self._store.sequence if self._store else self.chain_sequence
-        write_uint32_le(self._buffer, CONTENT, self.chain_sequence)
-        write_uint32_le(self._buffer, CONTENT + 4, self.floor)
-        write_uint32_le(self._buffer, CONTENT + 8, self.count)
-        self._pair.save(_FIXED + self.count * _ENTRY)
+                self._buffer[kept : kept + ENTRY] = self._buffer[start : start + ENTRY]
+                kept += ENTRY
+        self.count = (kept - FIRST) // ENTRY

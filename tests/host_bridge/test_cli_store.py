@@ -16,7 +16,7 @@ from lightclient.headers.rules import HeaderRules
 from lightclient.headers.state import ChainState
 from lightclient.headers.window_store import WindowStore
 from lightclient.params import MAINNET
-from lightclient.spv.acted import ActedPayments
+from lightclient.spv.stored_payments import StoredPayments
 
 TXID = b"\x07" * 32
 
@@ -30,7 +30,7 @@ def make_store(folder: Path, tip: int, epochs: int = 3) -> Path:
 
 def fill_store(folder: Path, start: ChainState, headers: bytes, epochs: int = 3) -> Path:
     files = FolderFiles(str(folder))
-    acted = ActedPayments(64, files, MAINNET)
+    acted = StoredPayments(files, MAINNET, 64)
     chain = HeaderChain(MAINNET, WindowStore(MAINNET, files, acted, epochs), start)
     for at in range(0, len(headers), 80 * 1000):
         batch = bytearray(headers[at : at + 80 * 1000])

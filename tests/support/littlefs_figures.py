@@ -18,7 +18,7 @@ from lightclient.headers.rules import HeaderRules
 from lightclient.headers.window_store import WindowStore
 from lightclient.limits import MAX_BATCH_HEADERS
 from lightclient.params import MAINNET
-from lightclient.spv.acted import ActedPayments
+from lightclient.spv.stored_payments import StoredPayments
 
 _BLOCKS = 212  # the Pico W's file system: 848 KiB
 _SYNCED = 3 * 2016 + 1900  # headers before the daily ones: most of the third file is filled
@@ -34,7 +34,7 @@ start = rules.state
 
 def opened():
     files = FolderFiles("/flash/store")
-    acted = ActedPayments(64, files, MAINNET)
+    acted = StoredPayments(files, MAINNET, 64)
     return HeaderChain(MAINNET, WindowStore(MAINNET, files, acted), start)
 
 
@@ -90,7 +90,7 @@ before = (flash.programs, flash.erases)
 gc.collect()
 heap = gc.mem_alloc()
 files = FolderFiles("/flash/store")
-acted = ActedPayments(64, files, MAINNET)
+acted = StoredPayments(files, MAINNET, 64)
 store = WindowStore(MAINNET, files, acted)
 started = time.ticks_us()
 chain = HeaderChain(MAINNET, store, start)

@@ -10,11 +10,11 @@ from mining import START_TIME, Miner, trivial_network
 from lightclient.errors import AlreadyActed, NotSynced, StoreFull
 from lightclient.headers.chain import HeaderChain
 from lightclient.headers.checkpoint import encode_checkpoint
+from lightclient.headers.envelope import HEAD_SIZE, MIGRATIONS, RECORD, seal
 from lightclient.headers.header import block_hash
 from lightclient.headers.rules import HeaderRules
-from lightclient.headers.store import HEAD_SIZE, MIGRATIONS, RECORD, seal
 from lightclient.headers.window_store import WindowStore
-from lightclient.spv.acted import ActedPayments
+from lightclient.spv.stored_payments import StoredPayments
 
 NOW = START_TIME + 10 * 365 * 86400
 NETWORK = trivial_network()
@@ -63,7 +63,7 @@ class Device:
 
     def __init__(self, files, relay, network=NETWORK, epochs=EPOCHS, start=None):
         self.relay = relay
-        self.acted = ActedPayments(4, files, network)
+        self.acted = StoredPayments(files, network, 4)
         self.store = WindowStore(network, files, self.acted, epochs, BATCH, LENGTH)
         self.chain = HeaderChain(network, self.store, start or genesis())
         self.chain.before_reorg = self.acted.forget_above

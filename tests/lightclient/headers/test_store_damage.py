@@ -8,7 +8,7 @@ from lightclient.errors import (
     WrongNetwork,
     WrongStoreVersion,
 )
-from lightclient.headers.store import MIGRATIONS, seal
+from lightclient.headers.envelope import MIGRATIONS, seal
 
 BRANCH = Branch().grow(70)
 

@@ -4,13 +4,14 @@ from support import heap_used, raises
 
 from lightclient.errors import AlreadyActed, CorruptStore, StoreFull, StoreRolledBack
 from lightclient.spv.acted import FINAL_DEPTH, ActedPayments
+from lightclient.spv.stored_payments import StoredPayments
 
 NETWORK = trivial_network()
 FIRST, SECOND, THIRD = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
 
 
 def opened(files, capacity=3, may_create=True):
-    acted = ActedPayments(capacity, files, NETWORK)
+    acted = StoredPayments(files, NETWORK, capacity)
     acted.open(may_create)
     return acted
 
