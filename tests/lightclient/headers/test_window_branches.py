@@ -52,11 +52,12 @@ def test_below_the_window_nothing_is_changed():
     _, device = synced(100)
     before = picture(device)
     new = BRANCH.fork(60)
-    new.grow(60, 9)
+    new.grow(4, 9)
     data = bytearray(new.headers[80 * 61 :])
-    error = raises(ReorgTooDeep, device.chain.accept, data, 0, 20, 60, new.hash_at(60), NOW)
+    error = raises(ReorgTooDeep, device.chain.accept, data, 0, 4, 60, new.hash_at(60), NOW)
     assert error.height == 60 and picture(device) == before
     device.chain.floor = 90
+    del new, data
     branch = BRANCH.fork(80)
     branch.grow(4, 3)
     data = bytearray(branch.headers[80 * 81 :])
