@@ -142,7 +142,8 @@ class Client:
                     self._asked_ms = now_ms
             if self._session == _OPEN:
                 self._look_again()
-        except LightClientError:  # the bridge takes nothing any more
+        except LightClientError as error:  # the bridge takes nothing any more, or the store cannot be read
+            self._report(EVENT_REFUSED, 0, b"", 0, 0, _text(error))
             self.end_session()
 
     def receive(self, data: "Buffer", start: int, end: int) -> None:

@@ -165,6 +165,13 @@ class HeaderChain:
             self.store.revert(self.rules.state)
             raise
 
+    def _truncate(self, height: int) -> None:
+        try:
+            self.store.truncate(height)
+        except StoreError:
+            self.store.revert(self.rules.state)
+            raise
+
     def commit(self) -> None:
         """Have the store make durable what it has: before the power is switched off."""
         self.store.commit(self.rules.state)
@@ -208,8 +215,9 @@ class HeaderChain:
             if self.before_reorg:
                 self.before_reorg(fork_height)
             self.store.promise(branch.chainwork)
-            self._state_at(fork_height, chain)
-            self.store.truncate(fork_height)
+            self._state_at(fork_height, branch)
+            self._truncate(fork_height)
+            chain.copy_from(branch)
             return REFETCH
         # headers at the start of the batch may be our own: the bridge guessed the fork too low
         while fork_height < chain.height and self._is_own(fork_height + 1, buffer, offset):
@@ -219,7 +227,7 @@ class HeaderChain:
         self.reorg_depth = chain.height - fork_height
         if self.reorg_depth and self.before_reorg:
             self.before_reorg(fork_height)
-        self.store.truncate(fork_height)
+        self._truncate(fork_height)
         chain.copy_from(branch)
         self._store_batch(buffer, offset, count, [border for border in borders if border[0] > fork_height])
         return REORGANISED if self.reorg_depth else EXTENDED
