@@ -3,7 +3,7 @@
 network              name of the network
 checkpoint           hex of a checkpoint to start from; left out: the network's genesis header
 replay               for recorded headers only: {"minimum_chainwork": hex}
-window               headers that are held in RAM, 80 bytes each
+window               headers that are held in RAM, 80 bytes each; a reorg can go back 160 less than that
 board                name of the board
 relay_seconds        how long the relay closes for a payment
 pairing_key          hex, shared with the bridge
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lightclient.params import Network
 
-_MIN_WINDOW = 32
+_MIN_WINDOW = 192
 _MAX_WINDOW = 4096
 
 
@@ -47,12 +47,12 @@ class Settings:
         self.window = _number(values, "window", 256, _MIN_WINDOW, _MAX_WINDOW)
         self.board_name = values.get("board", "simulated")
         self.relay_ms = 1000 * _number(values, "relay_seconds", 3, 1, 600)
-        self.pairing_key = unhexlify(values.get("pairing_key", ""))
+        self.pairing_key = _bytes(values.get("pairing_key", ""))
         requests = values.get("requests", [])
         if len(requests) > MAX_REQUESTS:
             raise ValueError("settings: too many requests")
         self.requests = [
-            PaymentRequest(r["request_id"], unhexlify(r["script_pubkey"]), r["min_amount"], r["min_confirmations"])
+            PaymentRequest(r["request_id"], _bytes(r["script_pubkey"]), r["min_amount"], r["min_confirmations"])
             for r in requests
         ]
 
@@ -64,12 +64,18 @@ def _number(values: "dict[str, Any]", key: str, default: int, lowest: int, highe
     return value
 
 
+def _bytes(text: str) -> bytes:
+    if len(text) % 2:  # MicroPython's unhexlify overlooks an odd digit
+        raise ValueError("settings: hex with an odd number of digits")
+    return unhexlify(text)
+
+
 def _start(network: "Network", checkpoint_hex: str) -> ChainState:
     if len(checkpoint_hex) > 2 * MAX_CHECKPOINT_SIZE:
         raise ValueError("settings: the checkpoint is too long")
     if checkpoint_hex:
         state = ChainState()
-        decode_checkpoint(network, unhexlify(checkpoint_hex), state)
+        decode_checkpoint(network, _bytes(checkpoint_hex), state)
         return state
     rules = HeaderRules(network)
     rules.begin_at_genesis(network.genesis_header, 0)
@@ -77,5 +83,10 @@ def _start(network: "Network", checkpoint_hex: str) -> ChainState:
 
 
 def load_settings(path: str) -> Settings:
+    """The settings in a file. Raises OSError, ValueError, and what a checkpoint or request that cannot be raises."""
     with open(path) as file:
-        return Settings(json.load(file))
+        values = json.load(file)
+    try:
+        return Settings(values)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("settings: missing, or not of the type it should be: " + str(error))
