@@ -7,37 +7,55 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _READ_SIZE = 512
+_WRITE_SIZE = 64  # what a line that says it is ready takes at once: one USB packet
 
 
 class StreamLink:
     """A pair of binary streams: standard input and output on a board's USB, a terminal on a computer.
 
-    The reader must give what is there without waiting for more: a terminal in raw mode with
-    VMIN = 0, VTIME = 0 does.
+    Neither side is ever waited for but in `read`, and there no longer than is said: a bridge that
+    does not read must not keep a device from opening its relay again. The reader must give what is
+    there without waiting for more: a terminal in raw mode with VMIN = 0, VTIME = 0 does.
     """
 
     def __init__(self, reader: "BinaryIO", writer: "BinaryIO") -> None:
         self.buffer = bytearray(_READ_SIZE)
+        self.closed = False
         self._reader = reader
         self._writer = writer
-        self._poll = select.poll()
-        self._poll.register(reader, select.POLLIN)
+        self._unsent = b""
+        self._readable = select.poll()
+        self._readable.register(reader, select.POLLIN)
+        self._writable = select.poll()
+        self._writable.register(writer, select.POLLOUT)
 
     def read(self, timeout_ms: int) -> int:
         """Wait for bytes; returns how many stand in `buffer`: 0 for none in time, -1 when the line is closed."""
         try:
-            if not self._poll.poll(timeout_ms):
+            if not self._readable.poll(timeout_ms):
                 return 0
-            return self._reader.readinto(self.buffer) or -1  # type: ignore[attr-defined]
+            count = self._reader.readinto(self.buffer)  # type: ignore[attr-defined]
         except OSError:  # the other end of a terminal has gone
+            self.closed = True
             return -1
+        if count is None:  # nothing there after all
+            return 0
+        return count or -1
 
-    def write(self, data: bytes) -> bool:
-        """Write all of `data`: a write may take a part only. False when the line is closed."""
-        written = 0
+    def write(self, data: bytes) -> None:
+        """Send `data` after what was left before. What the line does not take now is kept: see `flush`."""
+        self._unsent = self._unsent + data if self._unsent else data
+        self.flush()
+
+    def flush(self) -> bool:
+        """Send as much as the line takes now of what is left. True when nothing is left."""
         try:
-            while written < len(data):
-                written += self._writer.write(data[written:] if written else data) or 0
+            while self._unsent and self._writable.poll(0):
+                count = self._writer.write(self._unsent[:_WRITE_SIZE])
+                if not count:
+                    break
+                self._unsent = self._unsent[count:]
         except OSError:
-            return False
-        return True
+            self.closed = True
+            self._unsent = b""
+        return not self._unsent

@@ -22,10 +22,10 @@ def main(settings_path: str = "settings.json") -> None:
         __import__("lightclient.headers.window_store")
     from firmware.device import Device  # noqa: PLC0415
     from firmware.links import StreamLink  # noqa: PLC0415
-    from firmware.settings import Settings  # noqa: PLC0415
+    from firmware.settings import check_settings  # noqa: PLC0415
     from hardware.board import open_board  # noqa: PLC0415
 
-    settings = Settings(values)
+    settings = check_settings(values)
     gc.collect()  # the largest buffers come next
     link = StreamLink(sys.stdin.buffer, sys.stdout.buffer)
     device = Device(settings, link, open_board(settings.board_name))

@@ -5,7 +5,8 @@ checkpoint           hex of a checkpoint to start from; left out: the network's 
 replay               for recorded headers only: {"minimum_chainwork": hex}
 store                folder that headers and payments acted on are kept in; left out: RAM, gone with the power
 epochs               epochs of 2016 headers that the store keeps, the growing one included; 0: all
-window               without a store: headers that are held in RAM, 80 bytes each
+window               without a store: headers that are held in RAM, 80 bytes each;
+                     a reorg can go back 160 less than that
 board                name of the board
 relay_seconds        how long the relay closes for a payment
 pairing_key          hex, shared with the bridge
@@ -13,6 +14,7 @@ requests             payments to wait for: request_id, script_pubkey (hex), min_
                      min_confirmations
 """
 
+import json
 from binascii import unhexlify
 
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from lightclient.params import Network
 
-_MIN_WINDOW = 32
+_MIN_WINDOW = 192
 _MAX_WINDOW = 4096
 _MAX_EPOCHS = 10_000
 
@@ -55,12 +57,12 @@ class Settings:
             raise ValueError("settings: store is the name of a folder, epochs at least 2, or 0 for all")
         self.board_name = values.get("board", "simulated")
         self.relay_ms = 1000 * _number(values, "relay_seconds", 3, 1, 600)
-        self.pairing_key = unhexlify(values.get("pairing_key", ""))
+        self.pairing_key = _bytes(values.get("pairing_key", ""))
         requests = values.get("requests", [])
         if len(requests) > MAX_REQUESTS:
             raise ValueError("settings: too many requests")
         self.requests = [
-            PaymentRequest(r["request_id"], unhexlify(r["script_pubkey"]), r["min_amount"], r["min_confirmations"])
+            PaymentRequest(r["request_id"], _bytes(r["script_pubkey"]), r["min_amount"], r["min_confirmations"])
             for r in requests
         ]
 
@@ -72,13 +74,33 @@ def _number(values: "dict[str, Any]", key: str, default: int, lowest: int, highe
     return value
 
 
+def _bytes(text: str) -> bytes:
+    if len(text) % 2:  # MicroPython's unhexlify overlooks an odd digit
+        raise ValueError("settings: hex with an odd number of digits")
+    return unhexlify(text)
+
+
 def _start(network: "Network", checkpoint_hex: str) -> ChainState:
     if len(checkpoint_hex) > 2 * MAX_CHECKPOINT_SIZE:
         raise ValueError("settings: the checkpoint is too long")
     if checkpoint_hex:
         state = ChainState()
-        decode_checkpoint(network, unhexlify(checkpoint_hex), state)
+        decode_checkpoint(network, _bytes(checkpoint_hex), state)
         return state
     rules = HeaderRules(network)
     rules.begin_at_genesis(network.genesis_header, 0)
     return rules.state
+
+
+def check_settings(values: "dict[str, Any]") -> Settings:
+    """The settings in an object. Raises ValueError, and what a checkpoint or request that cannot be raises."""
+    try:
+        return Settings(values)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("settings: missing, or not of the type it should be: " + str(error))
+
+
+def load_settings(path: str) -> Settings:
+    """The settings in a file. Raises OSError, and what `check_settings` raises."""
+    with open(path) as file:
+        return check_settings(json.load(file))

@@ -45,6 +45,7 @@ class EmulatedDevice:
             attributes[6][termios.VTIME] = 0
             termios.tcsetattr(device_end, termios.TCSANOW, attributes)
             os.set_blocking(self.line, False)
+            os.set_blocking(device_end, False)  # as USB on a board: a write takes what there is room for
             sources = Path(__file__).resolve().parent.parent
             self._process = subprocess.Popen(
                 [*command, str(sources / "firmware" / "main.py"), str(settings_path)],
@@ -54,6 +55,11 @@ class EmulatedDevice:
                 env={**os.environ, "MICROPYPATH": f".frozen:{sources}"},
                 start_new_session=True,
             )
+        except BaseException:
+            os.close(self.line)
+            self._console.close()
+            self._folder.cleanup()
+            raise
         finally:
             os.close(device_end)
 

@@ -9,14 +9,14 @@ a node, an archive of files, a recording.
 import secrets
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from host_bridge.watches import Watches
 from lightclient.endpoint import Endpoint
 from lightclient.errors import (
     AuthenticationFailed,
     BadMessage,
-    HeaderNotInChain,
     LightClientError,
     ReorgTooDeep,
     WrongNetwork,
@@ -30,15 +30,12 @@ from lightclient.messages import (
     DEVICE,
     EVENT,
     GET_HEADERS,
-    GONE,
     GOODBYE,
     HEADERS,
     HELLO,
     LOCATOR_ENTRY,
     PING,
     PONG,
-    PROOF,
-    PROOF_DATA,
     PROTOCOL_VERSION,
     REFUSED,
     STATUS,
@@ -53,7 +50,6 @@ from lightclient.messages import (
 )
 
 WINDOW = 32  # frames that the device may send ahead
-MAX_WATCHES = 64  # of one device
 MAX_REPORTS = 10_000
 
 
@@ -103,24 +99,6 @@ class Report:
     values: list[Any]
 
 
-@dataclass
-class _Outgoing:
-    """A proof that is on its way, or waits for the device's verdict."""
-
-    request_id: int
-    proof_id: int
-    proof: bytes
-    block_hash: bytes | None
-    sent: int = -1  # -1: PROOF itself has not been sent
-
-
-@dataclass
-class _Watching:
-    watch: Watch
-    settled: set[bytes] = field(default_factory=set)  # blocks whose proof the device has judged
-    proved_in: bytes | None = None  # block of the proof that it accepted
-
-
 class BridgeSession:
     """One device at the other end. With a `pairing_key` it has to prove that it knows it."""
 
@@ -134,11 +112,10 @@ class BridgeSession:
         self._hello: list[Any] = []
         self._open = False
         self._reports: deque[Report] = deque(maxlen=MAX_REPORTS)
-        self._watching: dict[int, _Watching] = {}
-        self._outgoing: deque[_Outgoing] = deque()
-        self._judged: dict[int, _Outgoing] = {}
-        self._next_proof_id = 1
+        self._watches = Watches(source, self.endpoint)
         self._told_tip = b""
+        self._tip_due = False
+        self._said_goodbye = False
 
     # --- what the program around it calls ---
 
@@ -152,13 +129,19 @@ class BridgeSession:
             try:
                 kind = self.endpoint.read_message(self._open and self.endpoint.reader.frame_type != HELLO)
                 self._handle(kind)
-                self.endpoint.taken(kind)
+                if self._open:
+                    self.endpoint.taken(kind)
             except LightClientError as error:
                 self._say_goodbye(error)
 
     def next_output(self) -> bytes:
         """The next bytes for the line; empty when there are none, or the device has no room."""
-        self._push_proofs()
+        if self._open and not self.endpoint.has_output:
+            # one frame at a time, when the line has taken the one before: a device may grant any credit
+            try:
+                self._push()
+            except LightClientError as error:
+                self._say_goodbye(error)
         return self.endpoint.next_output()
 
     def next_report(self) -> Report | None:
@@ -168,26 +151,29 @@ class BridgeSession:
     @property
     def proofs_pending(self) -> bool:
         """Whether a proof is on its way, or waits for the device's verdict."""
-        return bool(self._outgoing or self._judged)
+        return self._watches.pending
 
     def announce(self) -> None:
-        """The source's chain has changed: tell the device."""
-        best = self.source.block_hash(self.source.best_height)
-        if self._open and best is not None and best != self._told_tip:
-            self._told_tip = best
-            self.endpoint.send(TIP, (self.source.best_height, best, self.source.now()))
-            self._check_watches()
+        """The source's chain has changed: tell the device as soon as it has room. Raises nothing."""
+        self._tip_due = self._open
 
     def offer(self, request_id: int, proof: bytes, block_hash: bytes | None = None) -> None:
         """Send a proof for a request of the device."""
-        self._outgoing.append(_Outgoing(request_id, self._next_proof_id, proof, block_hash))
-        self._next_proof_id += 1
+        self._watches.offer(request_id, proof, block_hash)
 
     # --- the session ---
 
+    def _forget(self) -> None:
+        self._watches.clear()
+        self._tip_due = False
+
     def _say_goodbye(self, error: LightClientError) -> None:
         self._open = False
-        self._outgoing.clear()
+        self._forget()
+        if self._said_goodbye:  # once: what comes before the next HELLO is not answered
+            return
+        self._said_goodbye = True
+        self.endpoint.make_room()
         self.endpoint.send(GOODBYE, (error.code, cut_text(f"{type(error).__name__}: {error}")))
 
     def _handle(self, kind: int) -> None:
@@ -201,15 +187,17 @@ class BridgeSession:
         elif kind == GET_HEADERS:
             self._send_headers(values[0], values[1])
         elif kind == WATCH:
-            self._take_watch(Watch(*values))
+            self._watches.watch(Watch(*values))
+            self._watches.check(self.device_height)
         elif kind == UNWATCH:
-            self._watching.pop(values[0], None)
+            self._watches.unwatch(values[0])
         elif kind == VERDICT:
-            self._take_verdict(*values)
+            self._watches.take_verdict(values[0], values[1])
         elif kind == PING:
             self.endpoint.send(PONG, values)
         elif kind == GOODBYE:
             self._open = False
+            self._forget()
         if kind in (HELLO, STATUS, EVENT, REFUSED, VERDICT):
             self._reports.append(Report(kind, list(values)))
 
@@ -217,9 +205,9 @@ class BridgeSession:
         self._open = False
         self._hello = hello
         self.endpoint.begin(0)
-        self._watching.clear()
-        self._outgoing.clear()
-        self._judged.clear()
+        self._said_goodbye = False
+        self._challenge = b""
+        self._forget()
         if hello[0] != PROTOCOL_VERSION:
             raise BadMessage(f"protocol version {hello[0]}, this bridge speaks {PROTOCOL_VERSION}")
         if hello[1] != self.source.network:
@@ -274,57 +262,18 @@ class BridgeSession:
         count, length = pack_headers(raw, 0, len(raw) // HEADER_SIZE, packed, 0, room)
         self.endpoint.send(HEADERS, (height, block_hash, source.best_height, count, memoryview(packed)[:length]))
         self.device_height = height + count  # it will have judged them before it reads what follows
-        self._check_watches()
+        self._watches.check(self.device_height)
 
-    # --- payments ---
+    # --- what waits for room at the device ---
 
-    def _take_watch(self, watch: Watch) -> None:
-        if len(self._watching) >= MAX_WATCHES and watch.request_id not in self._watching:
-            raise BadMessage(f"a device watches {MAX_WATCHES} payments at most")
-        self._watching[watch.request_id] = _Watching(watch)
-        self._check_watches()
-
-    def _check_watches(self) -> None:
-        """Offer the proofs that the device can check by now; tell it when a proved block has gone."""
-        for request_id, watching in self._watching.items():
-            gone = watching.proved_in
-            found = [p for p in self.source.find_payments(watching.watch) if p.height <= self.device_height]
-            if gone is not None and all(p.block_hash != gone for p in found):
-                watching.proved_in = None
-                watching.settled.discard(gone)
-                self.endpoint.send(GONE, (request_id, 0))
-            for payment in found:
-                under_way = any(
-                    o.request_id == request_id and o.block_hash == payment.block_hash
-                    for o in (*self._outgoing, *self._judged.values())
-                )
-                if payment.block_hash not in watching.settled and not under_way:
-                    self.offer(request_id, payment.proof, payment.block_hash)
-
-    def _push_proofs(self) -> None:
-        room = 0
-        while self._open and self._outgoing and self.endpoint.may_send():
-            proof = self._outgoing[0]
-            if proof.sent < 0:
-                proof.sent = 0
-                self.endpoint.send(PROOF, (proof.request_id, proof.proof_id, len(proof.proof)))
-                continue
-            room = room or view_room(PROOF_DATA, self._hello[2])
-            piece = proof.proof[proof.sent : proof.sent + room]
-            self.endpoint.send(PROOF_DATA, (proof.proof_id, proof.sent, piece))
-            proof.sent += len(piece)
-            if proof.sent == len(proof.proof):
-                self._judged[proof.proof_id] = self._outgoing.popleft()
-
-    def _take_verdict(self, proof_id: int, code: int, confirmations: int, detail: str) -> None:
-        proof = self._judged.pop(proof_id, None)
-        if proof is None and self._outgoing and self._outgoing[0].proof_id == proof_id:
-            proof = self._outgoing.popleft()  # refused before its end: the rest is not sent
-        watching = self._watching.get(proof.request_id) if proof else None
-        if proof is None or watching is None or proof.block_hash is None:
-            return
-        if code == HeaderNotInChain.code:
-            return  # it has not come that far, or a reorg is under way: offered again when it moves on
-        watching.settled.add(proof.block_hash)
-        if code == 0:
-            watching.proved_in = proof.block_hash
+    def _push(self) -> None:
+        """Send the next frame: news of the tip, else of a proof."""
+        if self._tip_due and self.endpoint.may_send():
+            self._tip_due = False
+            best = self.source.block_hash(self.source.best_height)
+            if best is not None and best != self._told_tip:
+                self._told_tip = best
+                self.endpoint.send(TIP, (self.source.best_height, best, self.source.now()))
+            self._watches.check(self.device_height)
+        if not self.endpoint.has_output and self.endpoint.may_send():
+            self._watches.push(self._hello[2])

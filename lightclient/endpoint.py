@@ -4,13 +4,14 @@ Sans-I/O: bytes that came in are given to `receive`, bytes to go out are taken f
 
 Theory of operation: a session begins when the device says HELLO; both ends then count from 0. A
 frame that carries a counted message (`messages.is_counted`) may be sent only while the other end
-has granted credit for it; what has none waits in a queue of bounded length. A gap in the sequence
-numbers means that a frame was lost; the device then begins a new session, which is the one way to
-recover from everything.
+has granted credit for it; what has none waits in a queue of bounded length, and so does what the
+line has not taken yet. A gap in the sequence numbers means that a frame was lost, a frame without
+credit that the other end does not keep to the rules; the device then begins a new session, which is
+the one way to recover from everything.
 """
 
 from lightclient.errors import BadFrame, LimitExceeded
-from lightclient.limits import MAX_PAYLOAD, MAX_QUEUE
+from lightclient.limits import MAX_OUTPUT, MAX_PAYLOAD, MAX_QUEUE
 from lightclient.messages import CHALLENGE, CREDIT, HELLO, WELCOME, decode, encode, is_counted
 from lightclient.wire import FrameReader, encode_frame
 
@@ -60,7 +61,7 @@ class Endpoint:
             self._frame(message_type, payload)
 
     def send(self, message_type: int, values: "list[Value] | tuple[Value, ...]") -> None:
-        """Queue a message. LimitExceeded when the other end has granted nothing for too long."""
+        """Queue a message. LimitExceeded when the other end, or the line, has taken nothing for too long."""
         length = encode(message_type, values, self._scratch)
         payload = self._view[:length]
         if not is_counted(message_type):
@@ -78,10 +79,22 @@ class Endpoint:
         return self._sent < self._allowed and not self._waiting
 
     def has_places(self, count: int) -> bool:
-        """Whether so many messages could still wait for credit."""
-        return len(self._waiting) + count <= MAX_QUEUE
+        """Whether so many messages could still wait for credit, or for the line."""
+        return len(self._waiting) + count <= MAX_QUEUE and len(self._output) + count <= MAX_OUTPUT
+
+    def make_room(self) -> None:
+        """For a last message: forget what waits for credit, and when the line takes nothing, that too."""
+        self._waiting.clear()
+        if len(self._output) >= MAX_OUTPUT:
+            self._output.clear()
+
+    @property
+    def has_output(self) -> bool:
+        return bool(self._output)
 
     def _frame(self, message_type: int, payload: "Buffer") -> None:
+        if len(self._output) >= MAX_OUTPUT:
+            raise LimitExceeded("the line takes nothing: " + str(MAX_OUTPUT) + " frames wait")
         self._output.append(encode_frame(message_type, self._sequence, bytes(payload)))
         self._sequence = self._sequence + 1 & 0xFF
 
@@ -105,15 +118,18 @@ class Endpoint:
     def read_message(self, in_session: bool) -> int:
         """Decode the message that is ready into `values`; returns its type.
 
-        Raises BadFrame for a gap in the sequence (`in_session` only: before WELCOME and HELLO
-        nothing can be missed), and what `messages.decode` raises. A CREDIT is taken care of here.
+        Raises BadFrame for a gap in the sequence, LimitExceeded for a frame without credit (both
+        `in_session` only: before WELCOME and HELLO nothing can be missed), and what `messages.decode`
+        raises. A CREDIT is taken care of here.
         """
         reader = self.reader
         if reader.lost and in_session:
             raise BadFrame(str(reader.lost) + " frames are missing")
         message_type = reader.frame_type
+        if in_session and self._received >= self._granted and is_counted(message_type):
+            raise LimitExceeded("a frame without credit: " + str(self._granted) + " were granted")
         self.values = decode(message_type, reader.buffer, reader.payload_start, reader.payload_end, self._peer)
-        if message_type == CREDIT:
+        if in_session and message_type == CREDIT:
             self.grant(self.values[0])
         return message_type
 

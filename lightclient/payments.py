@@ -6,8 +6,8 @@ in a chain that is fit to act on (`HeaderChain.require_ready`); that is told onc
 """
 
 from lightclient.compat import const
-from lightclient.errors import BadFrame, BadMessage, LightClientError, LimitExceeded
-from lightclient.limits import MAX_REQUESTS
+from lightclient.errors import BadFrame, BadMessage, HeaderNotInChain, LightClientError, LimitExceeded
+from lightclient.limits import MAX_COUNT, MAX_REQUESTS
 from lightclient.messages import (
     EVENT_CONFIRMED,
     EVENT_PAYMENT_SEEN,
@@ -57,10 +57,12 @@ class PaymentBook:
     One proof is taken in at a time, in pieces; a new one puts an unfinished one aside.
     """
 
-    def __init__(self, chain: "HeaderChain", acted: "ActedPayments", report: "Report") -> None:
+    def __init__(
+        self, chain: "HeaderChain", acted: "ActedPayments", report: "Report", verifier: "ProofVerifier | None" = None
+    ) -> None:
         self.requests: "dict[int, PaymentRequest]" = {}
         self.held_back = ""  # why a payment with enough confirmations is not acted on
-        self.verifier = ProofVerifier()
+        self.verifier = verifier or ProofVerifier()
         self._chain = chain
         self._payments: "dict[int, Payment]" = {}
         self._acted = acted
@@ -75,9 +77,16 @@ class PaymentBook:
         acted.forget_above(chain.tip_height)  # blocks that a power cut has taken from the chain
 
     def wait_for(self, request: "PaymentRequest") -> None:
-        if len(self.requests) >= MAX_REQUESTS:
+        """Add a request; one of the same id is replaced, and what was proved for it forgotten.
+
+        Raises LimitExceeded above MAX_REQUESTS, or for an id that no message can carry.
+        """
+        if request.request_id > MAX_COUNT:
+            raise LimitExceeded("request id %d, at most %d" % (request.request_id, MAX_COUNT))
+        if len(self.requests) >= MAX_REQUESTS and request.request_id not in self.requests:
             raise LimitExceeded("at most " + str(MAX_REQUESTS) + " payments are waited for at a time")
         self.requests[request.request_id] = request
+        self._payments.pop(request.request_id, None)
 
     def begin_proof(self, request_id: int, proof_id: int, size: int) -> None:
         """A proof of `size` bytes for a request comes. Raises BadMessage when nothing like it was asked for."""
@@ -111,8 +120,11 @@ class PaymentBook:
             if self._taken < self._size:
                 return False
             self.verifier.close()
+            self._require_still_wanted(self._request)
             self._request.check_output(self.verifier)
-            self._acted.require_new(self.verifier.txid, self.verifier.output_index, self.verifier.height)
+            self._acted.require_new(
+                self.verifier.txid, self.verifier.output_index, self.verifier.height, self._chain.tip_height
+            )
         except LightClientError as error:
             self._proof_id = _NO_PROOF
             self._refuse(self._request, error)
@@ -120,8 +132,22 @@ class PaymentBook:
         finally:
             self._tell_stages(self._request)
         self._proof_id = _NO_PROOF
-        self._payments[self._request.request_id] = Payment(self._request, self.verifier)
+        earlier = self._payments.get(self._request.request_id)
+        if earlier is None or earlier.height > self.verifier.height:  # else the other one is deeper
+            self._payments[self._request.request_id] = Payment(self._request, self.verifier)
         return True
+
+    def _require_still_wanted(self, request: "PaymentRequest") -> None:
+        """What was so when the proof began may have changed while its pieces came.
+
+        Raises BadMessage when the request has been met meanwhile, HeaderNotInChain when a reorg has
+        replaced the block, or the window has left it behind: then nobody would see it replaced.
+        """
+        if self.requests.get(request.request_id) is not request:
+            raise BadMessage("the request is not waited for any more")
+        verifier = self.verifier
+        if not self._chain.has_block(verifier.height, verifier.block_hash):
+            raise HeaderNotInChain("the block is not in the window any more", verifier.height)
 
     def _tell_stages(self, request: "PaymentRequest") -> None:
         while self._stage_told < self.verifier.stage:
@@ -137,7 +163,7 @@ class PaymentBook:
         """Look at every payment again: the chain, the clock or what the bridge knows has changed."""
         chain = self._chain
         self.held_back = ""
-        for request_id in list(self._payments):
+        for request_id in sorted(self._payments):
             payment = self._payments[request_id]
             if payment.height >= chain.store.first_height - 1 and not chain.has_block(
                 payment.height, payment.block_hash

@@ -5,7 +5,13 @@ batch extends the chain. If it is an older header of the window, the batch is a 
 from the state at the fork, its work is added up, and nothing of it is stored. As soon as a branch
 has more work than the chain it wins: if it lies whole in the batch buffer it is taken over at once;
 if not, the chain goes back to the fork and the branch is fetched again (two branches would not fit
-a device). Until the promised work is there again, nothing is acted on.
+a device). Until the promised work is there again, nothing is acted on; it need not be that branch
+that brings it. If the branch never comes again, a bridge with the old chain brings that back from
+the fork on, as any headers, and the device is ready again once the old chain has grown past the work
+that it has seen in the branch: there it would have changed back anyway.
+
+A long branch, and one whose fork the bridge guessed too low, comes in several batches. So that a
+bridge that keeps nothing in mind can go on with it, its last header stands first in the locator.
 
 States for forks are rebuilt from checkpoints that the store keeps every `store.interval` headers,
 out of headers that have been accepted before. What the store has made durable is where the next
@@ -17,17 +23,19 @@ from lightclient.errors import (
     BadLink,
     HeaderNotInChain,
     LightClientError,
+    LimitExceeded,
     NotEnoughWork,
     NotSynced,
     ReorgTooDeep,
     StaleTip,
     StoreError,
+    TimeTooNew,
 )
 from lightclient.headers.checkpoint import decode_checkpoint, encode_checkpoint
 from lightclient.headers.header import MERKLE_ROOT, PREV_BLOCK_HASH
 from lightclient.headers.rules import HeaderRules
 from lightclient.headers.state import ChainState
-from lightclient.limits import HEADER_SIZE
+from lightclient.limits import HEADER_SIZE, MAX_BATCH_HEADERS, MAX_FUTURE_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,11 +60,16 @@ _TAIL_BATCH = const(16)
 class HeaderChain:
     """The chain of `network`, its newest headers in `store`: where that left off, or from `start` on.
 
-    Raises what opening a store raises. `floor`: blocks below this height are final, a reorg that
+    Raises what opening a store raises, and LimitExceeded for a window in RAM that is smaller than
+    the distance of its states and a batch: what a batch replaces must still be in it, to be missed there.
+    `floor`: blocks below this height are final, a reorg that
     reaches them is refused. `before_reorg` is called with the fork's height before a reorg.
     """
 
     def __init__(self, network: "Network", store: "RamStore | WindowStore", start: ChainState) -> None:
+        least = store.interval + MAX_BATCH_HEADERS
+        if 0 < store.capacity <= least:
+            raise LimitExceeded("a window of %d headers, over %d are needed" % (store.capacity, least))
         self.network = network
         self.store = store
         self.rules = HeaderRules(network)
@@ -112,26 +125,39 @@ class HeaderChain:
         """Judge `count` headers that follow the header `parent_hash` at `parent_height`.
 
         Returns EXTENDED, KNOWN, BRANCH, REORGANISED or REFETCH. Raises the error of the first rule
-        broken (nothing is changed then), BadLink for an unknown parent, ReorgTooDeep for one below
-        the window.
+        broken (the chain is as before then), BadLink for an unknown parent, ReorgTooDeep for one
+        below the window.
         """
-        state = self.rules.state
         if count == 0:
             return KNOWN
+        unverified = dict(self.rules.unverified)
+        outcome = KNOWN
+        try:
+            outcome = self._accept(buffer, offset, count, parent_height, parent_hash, now, fill_links)
+        finally:
+            if outcome not in (EXTENDED, REORGANISED):
+                self.rules.unverified = unverified  # it tells of the chain, not of what is not in it
+        return outcome
+
+    def _accept(
+        self,
+        buffer: bytearray,
+        offset: int,
+        count: int,
+        parent_height: int,
+        parent_hash: "Buffer",
+        now: int,
+        fill_links: bool,
+    ) -> int:
+        state = self.rules.state
+        branch = self._branch
         if parent_height == state.height and parent_hash == state.block_hash:
             self._extend(buffer, offset, count, now, fill_links)
             self._fork_height = _NO_FORK
             return EXTENDED
-        whole = True
-        if (
-            self._fork_height != _NO_FORK
-            and parent_height == self._branch.height
-            and parent_hash == self._branch.block_hash
-        ):
-            whole = False  # goes on with the branch of the batch before
-        else:
+        if self._fork_height == _NO_FORK or parent_height != branch.height or parent_hash != branch.block_hash:
             self._begin_branch(parent_height, parent_hash)
-        return self._accept_branch(buffer, offset, count, now, fill_links, whole)
+        return self._accept_branch(buffer, offset, count, now, fill_links)
 
     def _extend(self, buffer: bytearray, offset: int, count: int, now: int, fill_links: bool) -> None:
         state = self.rules.state
@@ -190,43 +216,38 @@ class HeaderChain:
         self._state_at(parent_height, self._branch)
         self._fork_height = parent_height
 
-    def _accept_branch(
-        self, buffer: bytearray, offset: int, count: int, now: int, fill_links: bool, whole: bool
-    ) -> int:
+    def _accept_branch(self, buffer: bytearray, offset: int, count: int, now: int, fill_links: bool) -> int:
         rules = self.rules
         chain = rules.state
+        branch = self._branch
         fork_height = self._fork_height
+        whole = branch.height == fork_height  # no batch of it has come before
         self._fork_height = _NO_FORK  # a branch that breaks a rule is forgotten
-        rules.state = self._branch
+        rules.state = branch
         try:
             borders = self._judge(buffer, offset, count, now, fill_links)
         finally:
             rules.state = chain
+        # headers at its start may be our own: the bridge guessed the fork too low
+        while whole and count and fork_height < chain.height and self._is_own(fork_height + 1, buffer, offset):
+            fork_height += 1
+            offset += HEADER_SIZE
+            count -= 1
         self._fork_height = fork_height
-        branch = self._branch
-        if branch.height <= chain.height and branch.block_hash == self.block_hash_at(branch.height):
-            self._fork_height = _NO_FORK
-            return KNOWN
+        if count == 0:
+            return KNOWN  # what comes next may be a branch from here
         if branch.chainwork <= chain.chainwork:
             return BRANCH  # equal work: what was seen first stays
         self._fork_height = _NO_FORK
+        self.reorg_depth = chain.height - fork_height
+        if self.reorg_depth and self.before_reorg:
+            self.before_reorg(fork_height)
         if not whole:
-            self.reorg_depth = chain.height - fork_height
-            if self.before_reorg:
-                self.before_reorg(fork_height)
             self.store.promise(branch.chainwork)
             self._state_at(fork_height, branch)
             self._truncate(fork_height)
             chain.copy_from(branch)
             return REFETCH
-        # headers at the start of the batch may be our own: the bridge guessed the fork too low
-        while fork_height < chain.height and self._is_own(fork_height + 1, buffer, offset):
-            fork_height += 1
-            offset += HEADER_SIZE
-            count -= 1
-        self.reorg_depth = chain.height - fork_height
-        if self.reorg_depth and self.before_reorg:
-            self.before_reorg(fork_height)
         self._truncate(fork_height)
         chain.copy_from(branch)
         self._store_batch(buffer, offset, count, [border for border in borders if border[0] > fork_height])
@@ -234,7 +255,7 @@ class HeaderChain:
 
     def _is_own(self, height: int, buffer: bytearray, offset: int) -> bool:
         self.store.read_into(height, self._record, 0)
-        return self._record == buffer[offset : offset + HEADER_SIZE]
+        return self._record == memoryview(buffer)[offset : offset + HEADER_SIZE]
 
     @property
     def lowest_fork(self) -> int:
@@ -281,16 +302,17 @@ class HeaderChain:
     def write_locator(self, out: "bytearray") -> int:
         """Fill `out` with (height, block_hash) pairs of 36 bytes; returns the length.
 
-        Newest first, at doubling distances, the last one the window's base.
+        First the end of a branch under way, then our own chain: newest first, at doubling distances,
+        the last one the oldest from which a branch can begin.
         """
         length = 0
+        if self._fork_height != _NO_FORK:
+            length = _write_entry(out, 0, self._branch.height, self._branch.block_hash)
         step = 1
         height = self.tip_height
-        lowest = max(self.lowest_fork, self.store.first_height - 1)
+        lowest = self.lowest_fork
         while length + 36 <= len(out):
-            out[length : length + 4] = height.to_bytes(4, "little")
-            out[length + 4 : length + 36] = self.block_hash_at(height)
-            length += 36
+            length = _write_entry(out, length, height, self.block_hash_at(height))
             if height == lowest:
                 break
             if length + 72 > len(out):
@@ -305,7 +327,8 @@ class HeaderChain:
 
         NotEnoughWork: below the network's minimum chainwork. NotSynced: the bridge knows more blocks,
         or a branch that has won is still being fetched. StaleTip: the tip is older than the network
-        allows by the clock `now`, or there is no clock.
+        allows by the clock `now`, or there is no clock. TimeTooNew: the tip is over 2 h ahead of the
+        clock; it was accepted while none was known, or the clock was put back.
         """
         state = self.rules.state
         if state.chainwork < self.network.minimum_chainwork:
@@ -318,3 +341,12 @@ class HeaderChain:
             raise StaleTip("no clock: the age of the tip is unknown", state.height)
         if now - state.time > self.network.max_tip_age:
             raise StaleTip("the tip is %d s old" % (now - state.time), state.height)
+        if state.time > now + MAX_FUTURE_SECONDS:
+            raise TimeTooNew("the tip is %d s ahead of the clock" % (state.time - now), state.height)
+
+
+def _write_entry(out: bytearray, offset: int, height: int, block_hash: bytes) -> int:
+    """Write a pair of a locator; returns the offset after it."""
+    out[offset : offset + 4] = height.to_bytes(4, "little")
+    out[offset + 4 : offset + 36] = block_hash
+    return offset + 36

@@ -128,6 +128,7 @@ class RamStore:
         self.first_height = height + 1
         self.tip_height = height
         self._states = [(height, checkpoint)]
+        self.work = 0
 
     def append(self, buffer: "Buffer", offset: int, count: int, state: "ChainState", borders: "Borders") -> None:
         """Keep `count` records that follow the tip; `state` is that after the last one."""
@@ -143,7 +144,7 @@ class RamStore:
         self.first_height = max(self.first_height, self.tip_height - self.capacity + 1)
         self._states.extend(borders)
         # a state is of use only while the headers that follow it are in the window
-        while len(self._states) > 1 and self._states[0][0] + 1 < self.first_height:
+        while self._states and self._states[0][0] + 1 < self.first_height:
             del self._states[0]
 
     def truncate(self, height: int) -> None:

@@ -59,6 +59,7 @@ class WindowFiles:
         self.files = files
         self.acted = acted
         self.interval = epoch_length
+        self.capacity = 0  # no number of headers bounds it
         self.first_height = 0
         self.tip_height = -1
         self.committed_height = -1

@@ -29,6 +29,7 @@ ENTRY = const(24)
 FIRST = const(30)  # where the entries begin: as in the file, behind an envelope's head and 12 bytes
 _TXID = const(12)  # bytes of it that are kept: to find another txid that begins so takes 2^96 hashes
 _UNCERTAIN = const(0x3FFFFFFF)
+_ANY = const(0x7FFFFFFF)
 _OPEN = const(0x80)  # in the height's highest byte: the pulse is not known to have ended
 
 
@@ -47,8 +48,11 @@ class ActedPayments:
     def _save(self) -> None:
         """RAM keeps nothing."""
 
-    def require_new(self, txid: "Buffer", output_index: int, height: int) -> None:
-        """Raises AlreadyActed for a payment that was acted on, or may have been: its block is final."""
+    def require_new(self, txid: "Buffer", output_index: int, height: int, tip_height: int = _ANY) -> None:
+        """Raises AlreadyActed for a payment that was acted on, or may have been: its block is final.
+
+        And StoreFull when the chain's tip is at `tip_height` and nothing may be forgotten.
+        """
         start = self._find(txid, output_index)
         if start >= 0:
             if self._height(start) == _UNCERTAIN:  # proved in our chain again: this is where it stands now
@@ -56,12 +60,14 @@ class ActedPayments:
             raise AlreadyActed("output %d of this transaction was acted on before" % output_index)
         if height < self.floor:
             raise AlreadyActed("blocks below %d are final: it may have been acted on before" % self.floor)
+        if self.count == self._capacity and self._lowest_finished() > tip_height - FINAL_DEPTH:
+            raise StoreFull("the record of %d payments is full" % self.count)
 
     def add(self, txid: "Buffer", output_index: int, height: int, request_id: int, tip_height: int) -> None:
         """Record a payment; to be done before acting on it. Raises AlreadyActed, StoreFull."""
-        self.require_new(txid, output_index, height)
+        self.require_new(txid, output_index, height, tip_height)
         if self.count == self._capacity:
-            self._forget(tip_height)
+            self._forget()
         start = FIRST + self.count * ENTRY
         buffer = self._buffer
         buffer[start : start + _TXID] = txid[:_TXID]
@@ -123,15 +129,16 @@ class ActedPayments:
         write_uint32_le(self._buffer, start + 16, height)
         self._buffer[start + 19] |= is_open
 
-    def _forget(self, tip_height: int) -> None:
-        """Make room, or raise StoreFull."""
+    def _lowest_finished(self) -> int:
         lowest = _UNCERTAIN
         for start in range(FIRST, FIRST + self.count * ENTRY, ENTRY):
             if not self._buffer[start + 19] & _OPEN:
                 lowest = min(lowest, self._height(start))
-        if lowest > tip_height - FINAL_DEPTH:
-            raise StoreFull("the record of %d payments is full" % self.count)
-        self.floor = max(self.floor, lowest + 1)
+        return lowest
+
+    def _forget(self) -> None:
+        """Make room: the lowest entries go, and their blocks become final."""
+        self.floor = max(self.floor, self._lowest_finished() + 1)
         kept = FIRST
         for start in range(FIRST, FIRST + self.count * ENTRY, ENTRY):
             if self._buffer[start + 19] & _OPEN or self._height(start) >= self.floor:

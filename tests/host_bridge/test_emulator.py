@@ -14,8 +14,18 @@ from host_bridge.micropython import MicroPythonNotFound, find_micropython
 from host_bridge.proofs import proof_from_block
 from host_bridge.recording import Recording
 from host_bridge.session import BridgeSession, FoundPayment, Report
-from lightclient.messages import EVENT, EVENT_CONFIRMED, EVENT_REFUSED, EVENT_RELAY_OFF, EVENT_RELAY_ON, STATUS
+from lightclient.messages import (
+    CREDIT,
+    EVENT,
+    EVENT_CONFIRMED,
+    EVENT_REFUSED,
+    EVENT_RELAY_OFF,
+    EVENT_RELAY_ON,
+    PING,
+    STATUS,
+)
 from lightclient.params import REGTEST
+from lightclient.wire import encode_frame
 
 RECORDING = Recording.load_default()
 PAYMENT = RECORDING.payments[0]
@@ -97,6 +107,93 @@ def test_settings_that_cannot_be_used_end_with_one_line() -> None:
         end = time.monotonic() + 20
         while time.monotonic() < end:
             device.read(0.2)
+
+
+def test_all_kinds_of_payment_are_verified_by_the_device() -> None:
+    archive = ArchiveChain("regtest", RECORDING.headers, 0)
+    for payment in RECORDING.payments:
+        proof = proof_from_block(REGTEST, RECORDING.blocks[payment.block_hash], payment.txid)
+        archive.add_payment(payment.script_pubkey, FoundPayment(payment.height, payment.block_hash, proof))
+    requests = [
+        {"request_id": i, "script_pubkey": p.script_pubkey.hex(), "min_amount": p.amount, "min_confirmations": 2}
+        for i, p in enumerate(RECORDING.payments)
+    ]
+    assert len({len(p.script_pubkey) for p in RECORDING.payments}) == 3  # P2PKH, P2WPKH, P2TR
+    session = BridgeSession(archive, "test")
+    reports: list[Report] = []
+    with EmulatedDevice({**SETTINGS, "requests": requests}) as device:
+        line = Line(device, session)
+        assert line.pump_until(lambda: drain(session, reports).count(EVENT_RELAY_OFF) == 3, 60), reports[-3:]
+    confirmed = [r.values[1] for r in reports if r.kind == EVENT and r.values[0] == EVENT_CONFIRMED]
+    assert sorted(confirmed) == [0, 1, 2]
+
+
+def test_a_bridge_that_floods_and_does_not_read() -> None:
+    session = bridge()
+    reports: list[Report] = []
+    with EmulatedDevice(SETTINGS) as device:
+        line = Line(device, session)
+        assert line.pump_until(lambda: session.device_height >= 96, 30)
+        sequence = session.endpoint._sequence
+        flood = encode_frame(CREDIT, sequence, b"\x81\x1a\x3f\xff\xff\xff")
+        flood += b"".join(encode_frame(PING, sequence + 1 + i, b"\x81\x01") for i in range(12_000))
+        end = time.monotonic() + 20
+        while flood and time.monotonic() < end:  # it takes all of it, though nobody reads its PONGs
+            flood = flood[device.write(flood[:4096]) :]
+            time.sleep(0.001)
+        assert not flood and device._process.poll() is None
+        line.session = session = bridge()
+        assert line.pump_until(lambda: EVENT_RELAY_OFF in drain(session, reports), 60), reports[-3:]
+
+
+def test_a_device_that_restarts_in_the_middle_begins_anew() -> None:
+    session = bridge()
+    reports: list[Report] = []
+    with EmulatedDevice(SETTINGS) as device:
+        line = Line(device, session)
+        assert line.pump_until(lambda: session.device_height >= 96, 30)
+    with EmulatedDevice(SETTINGS) as device:  # the same bridge session, a fresh device
+        line = Line(device, session)
+        assert line.pump_until(lambda: EVENT_RELAY_OFF in drain(session, reports), 60), reports[-3:]
+    assert drain(session, reports).count(EVENT_CONFIRMED) == 1
+
+
+def test_a_bridge_that_restarts_in_the_middle_is_found_again() -> None:
+    session = bridge()
+    reports: list[Report] = []
+    with EmulatedDevice(SETTINGS) as device:
+        line = Line(device, session)
+        assert line.pump_until(lambda: session.device_height >= 96, 30)
+        session = line.session = bridge()  # knows of nothing: the device's frames mean nothing to it
+        # a fresh bridge is silent until the device says HELLO; so here it gets a reason at once
+        device.write(encode_frame(21, 0, b""))
+        assert line.pump_until(lambda: EVENT_CONFIRMED in drain(session, reports), 60), reports[-3:]
+
+
+def test_frames_cut_and_repeated_on_the_line() -> None:
+    session = bridge()
+    reports: list[Report] = []
+    spoilt = 0
+
+    class Noisy(Line):
+        def _flush(self) -> None:
+            nonlocal spoilt
+            while data := self.session.next_output():
+                spoilt += 1
+                if spoilt in (3, 9):
+                    data = data[: len(data) // 2]
+                    self.session.endpoint.send(PING, (1,))  # what follows shows that something is missing
+                elif spoilt in (5, 14):
+                    data = data * 2
+                elif spoilt in (7, 12):
+                    data = b"\x00" * 600 + data
+                while data:
+                    data = data[self.device.write(data) :]
+
+    with EmulatedDevice(SETTINGS) as device:
+        line = Noisy(device, session)
+        assert line.pump_until(lambda: EVENT_RELAY_OFF in drain(session, reports), 60), reports[-3:]
+    assert drain(session, reports).count(EVENT_RELAY_ON) == 1 and spoilt > 14
 
 
 # --- with a store: killed in the middle, it goes on; a pulse cut short is told and not repeated ---

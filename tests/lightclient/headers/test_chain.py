@@ -200,16 +200,16 @@ def test_ready_needs_work_a_fresh_tip_and_all_blocks():
 
 
 def test_headers_of_the_window_are_found_and_others_not():
-    chain, miner = begun(capacity=64, headers=90)
+    chain, miner = begun(capacity=128, headers=160)
     header = bytearray(80)
-    chain.store.read_into(80, header, 0)
-    chain.require_header(80, header)
-    raises(HeaderNotInChain, chain.require_header, 81, header)
-    raises(HeaderNotInChain, chain.require_header, 91, header)
+    chain.store.read_into(150, header, 0)
+    chain.require_header(150, header)
+    raises(HeaderNotInChain, chain.require_header, 151, header)
+    raises(HeaderNotInChain, chain.require_header, 161, header)
     raises(HeaderNotInChain, chain.require_header, 3, header)
-    assert chain.confirmations(90) == 1 and chain.confirmations(80) == 11
-    assert chain.has_block(90, miner.state.block_hash)
-    assert not chain.has_block(91, miner.state.block_hash) and not chain.has_block(3, miner.state.block_hash)
+    assert chain.confirmations(160) == 1 and chain.confirmations(150) == 11
+    assert chain.has_block(160, miner.state.block_hash)
+    assert not chain.has_block(161, miner.state.block_hash) and not chain.has_block(3, miner.state.block_hash)
 
 
 def test_locator_goes_down_to_the_windows_base():

@@ -1,0 +1,148 @@
+"""Payments through the client: each is acted on at most once."""
+
+from payments_on_chain import AMOUNT, OTHER_SCRIPT, block_with, confirmed, paid, verdict
+from scripted_bridge import make_client, opened, request
+from support import raises
+
+from lightclient.errors import (
+    AlreadyActed,
+    AmountTooLow,
+    BadMessage,
+    HeaderNotInChain,
+    LimitExceeded,
+    MerkleRootMismatch,
+    NotThePayment,
+    TrailingData,
+    TruncatedInput,
+)
+from lightclient.limits import MAX_COUNT, MAX_REQUESTS
+from lightclient.messages import (
+    EVENT_CONFIRMED,
+    EVENT_PAYMENT_SEEN,
+)
+from lightclient.spv.acted import ActedPayments
+
+
+def test_a_payment_is_confirmed_once():
+    client, bridge, miner, block, _ = paid([request(1, confirmations=3)])
+    bridge.send_proof(1, block.proof)
+    assert verdict(bridge) == 0 and bridge.kinds(EVENT_PAYMENT_SEEN) == [(EVENT_PAYMENT_SEEN, 1, 1)]
+    assert confirmed(client, bridge) == []
+    bridge.mined(miner, 1)
+    bridge.send_proof(1, block.proof)  # again, before it is acted on
+    assert verdict(bridge) == 0 and confirmed(client, bridge) == []
+    bridge.mined(miner, 1)
+    assert confirmed(client, bridge) == [1]
+    for _ in range(3):
+        bridge.mined(miner, 1)
+        bridge.send_proof(1, block.proof)
+        assert verdict(bridge) == BadMessage.code
+        bridge.turn(1000)
+    assert confirmed(client, bridge) == [1] and client.book.requests == {}
+
+
+def test_two_requests_for_one_output():
+    client, bridge, miner, block, _ = paid([request(1, confirmations=2), request(2, confirmations=2)])
+    bridge.send_proof(1, block.proof)
+    bridge.send_proof(2, block.proof)
+    assert verdict(bridge) == 0
+    bridge.mined(miner, 1)
+    assert len(confirmed(client, bridge)) == 1
+    bridge.send_proof(2, block.proof)
+    assert verdict(bridge) == AlreadyActed.code
+    client.wait_for(request(1, confirmations=1))
+    bridge.send_proof(1, block.proof)
+    assert verdict(bridge) == AlreadyActed.code
+    assert len(confirmed(client, bridge)) == 1
+
+
+def test_what_is_not_the_payment():
+    client, bridge, _, block, _ = paid([request(1, amount=AMOUNT + 1), request(2, OTHER_SCRIPT)])
+    bridge.send_proof(1, block.proof)
+    assert verdict(bridge) == AmountTooLow.code
+    bridge.send_proof(2, block.proof)
+    assert verdict(bridge) == NotThePayment.code
+    bridge.send_proof(3, block.proof)
+    assert verdict(bridge) == BadMessage.code
+    forged = bytearray(block.proof)
+    forged[-1] ^= 1
+    bridge.send_proof(1, bytes(forged))
+    assert verdict(bridge) == MerkleRootMismatch.code
+    bridge.send_proof(1, block.proof[:-1])
+    assert verdict(bridge) == TruncatedInput.code
+    bridge.send_proof(1, block.proof + b"\x00")
+    assert verdict(bridge) == TrailingData.code
+    assert client.is_open and confirmed(client, bridge) == []
+
+
+def test_a_request_that_is_met_while_another_proof_for_it_comes():
+    client, bridge, miner, block, _ = paid([request(1, confirmations=2)])
+    second = block_with(miner, salt=9)
+    bridge.send_proof(1, block.proof)
+    proof_id, sent = bridge.send_proof(1, block.proof, stop=200)
+    bridge.block(second)
+    assert confirmed(client, bridge) == [1]
+    bridge.send_pieces(proof_id, block.proof, sent)
+    assert verdict(bridge) == BadMessage.code
+    # nor does another payment of it count
+    client, bridge, miner, block, _ = paid([request(1, confirmations=2)])
+    second = block_with(miner, salt=9)
+    bridge.send_proof(1, block.proof)
+    parent = miner.fork()
+    bridge.block(second, best_height=99)  # NotSynced: nothing is acted on yet
+    proof_id, sent = bridge.send_proof(1, second.proof, stop=200)
+    bridge.mined(parent, 1)
+    assert confirmed(client, bridge) == [1]
+    bridge.send_pieces(proof_id, second.proof, sent)
+    bridge.mined(parent, 3)
+    assert confirmed(client, bridge) == [1]
+
+
+def test_the_deeper_of_two_payments_counts():
+    client, bridge, miner, block, _ = paid([request(1, confirmations=3)])
+    second = block_with(miner, salt=9)
+    bridge.send_proof(1, block.proof)
+    bridge.block(second)
+    bridge.send_proof(1, second.proof)
+    bridge.mined(miner, 1)
+    assert confirmed(client, bridge) == [1] and client._events[-1][2] == block.txid
+
+
+def test_confirmations_below_the_window():
+    client, bridge, miner, block, _ = paid([request(1, confirmations=130)])
+    bridge.send_proof(1, block.proof)
+    while client.chain.tip_height < block.height + 128:
+        bridge.mined(miner, min(16, block.height + 128 - client.chain.tip_height))
+        bridge.events = []
+    assert client.chain.store.first_height > block.height + 1
+    bridge.send_proof(1, block.proof)
+    assert verdict(bridge) == HeaderNotInChain.code  # not to be proved any more, but it was
+    bridge.events = []
+    bridge.mined(miner, 1)
+    assert bridge.kinds(EVENT_CONFIRMED) == [(EVENT_CONFIRMED, 1, 130)]
+
+
+def test_requests_are_bounded():
+    client = make_client()
+    for i in range(MAX_REQUESTS):
+        client.wait_for(request(i))
+    raises(LimitExceeded, client.wait_for, request(99))
+    client.wait_for(request(3, confirmations=9))  # replaces
+    assert len(client.book.requests) == MAX_REQUESTS
+    raises(LimitExceeded, make_client().wait_for, request(MAX_COUNT + 1))
+
+
+def test_a_full_record_acts_on_nothing():
+    client, bridge, miner = opened(5, [request(1, confirmations=1)], acted=ActedPayments(0))
+    block = block_with(miner)
+    bridge.block(block)
+    bridge.send_proof(1, block.proof)
+    assert verdict(bridge) == 0x84 and confirmed(client, bridge) == []
+
+
+def test_a_full_list_of_events_loses_no_confirmation():
+    client, bridge, _, block, _ = paid([request(1, confirmations=1)])
+    while len(client._events) < 32:
+        client._refused("for people")
+    bridge.send_proof(1, block.proof)
+    assert [e[1] for e in client._events if e[0] == EVENT_CONFIRMED] == [1]
