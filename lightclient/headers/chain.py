@@ -62,8 +62,7 @@ class HeaderChain:
 
     Raises what opening a store raises, and LimitExceeded for a window in RAM that is smaller than
     the distance of its states and a batch: what a batch replaces must still be in it, to be missed there.
-    `floor`: blocks below this height are final, a reorg that
-    reaches them is refused. `before_reorg` is called with the fork's height before a reorg.
+    `floor`: blocks below this height are final, a reorg that reaches them is refused. `before_reorg` is called with the fork's height before a reorg.
     """
 
     def __init__(self, network: "Network", store: "RamStore | WindowStore", start: ChainState) -> None:
@@ -124,9 +123,8 @@ class HeaderChain:
     ) -> int:
         """Judge `count` headers that follow the header `parent_hash` at `parent_height`.
 
-        Returns EXTENDED, KNOWN, BRANCH, REORGANISED or REFETCH. Raises the error of the first rule
-        broken (the chain is as before then), BadLink for an unknown parent, ReorgTooDeep for one
-        below the window.
+        Returns EXTENDED, KNOWN, BRANCH, REORGANISED or REFETCH. Raises the error of the first rule broken
+        (the chain is as before then), BadLink for an unknown parent, ReorgTooDeep for one below the window.
         """
         if count == 0:
             return KNOWN
