@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from firmware.links import StreamLink
     from firmware.settings import Settings
     from hardware.board import Board
+    from lightclient.spv.stored_payments import StoredPayments
 
 _POLL_MS = 50
 
@@ -103,15 +104,15 @@ class Device:
         self.client.chain.store.close()
 
 
-def open_chain(settings: "Settings") -> "tuple[HeaderChain, ActedPayments]":
+def open_chain(settings: "Settings") -> "tuple[HeaderChain, ActedPayments | StoredPayments]":
     """The chain and the payments acted on, in the store that the settings name."""
     network = settings.network
     if not settings.store:
         return HeaderChain(network, RamStore(settings.window), settings.start), ActedPayments()
     from firmware.files import FolderFiles  # noqa: PLC0415 - what is not used costs no memory
     from lightclient.headers.window_store import WindowStore  # noqa: PLC0415
-    from lightclient.spv.stored_payments import StoredPayments  # noqa: PLC0415
+    from lightclient.spv import stored_payments  # noqa: PLC0415
 
     files = FolderFiles(settings.store)
-    acted = StoredPayments(files, network)
+    acted = stored_payments.StoredPayments(files, network)
     return HeaderChain(network, WindowStore(network, files, acted, settings.epochs), settings.start), acted

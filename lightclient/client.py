@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from lightclient.spv.acted import ActedPayments
     from lightclient.spv.payment import PaymentRequest
+    from lightclient.spv.stored_payments import StoredPayments
 
     Event = tuple[int, int, bytes, int, int, str]  # as the fields of EVENT
 
@@ -57,7 +58,7 @@ class Client(DeviceSession):
     def __init__(
         self,
         chain: HeaderChain,
-        acted: "ActedPayments",
+        acted: "ActedPayments | StoredPayments",
         device_id: bytes,
         firmware_version: str,
         random: "Callable[[int], bytes]",

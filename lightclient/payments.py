@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lightclient.serialize import Buffer
     from lightclient.spv.acted import ActedPayments
     from lightclient.spv.payment import PaymentRequest
+    from lightclient.spv.stored_payments import StoredPayments
 
     # kind, request_id, txid, amount, confirmations, detail
     Report = Callable[[int, int, bytes, int, int, str], None]
@@ -58,7 +59,11 @@ class PaymentBook:
     """
 
     def __init__(
-        self, chain: "HeaderChain", acted: "ActedPayments", report: "Report", verifier: "ProofVerifier | None" = None
+        self,
+        chain: "HeaderChain",
+        acted: "ActedPayments | StoredPayments",
+        report: "Report",
+        verifier: "ProofVerifier | None" = None,
     ) -> None:
         self.requests: "dict[int, PaymentRequest]" = {}
         self.held_back = ""  # why a payment with enough confirmations is not acted on

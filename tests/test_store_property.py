@@ -85,7 +85,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert len(set(self.relay)) == len(self.relay)
         for txid in self.relay:
             try:
-                self.device.acted.require_new(txid, 0, 1 << 20)
+                self.device.acted.require_new(txid, 0, 1 << 20, 1 << 20)
             except AlreadyActed:
                 continue
             raise AssertionError("forgotten")

@@ -54,7 +54,6 @@ REORGANISED = const(3)  # a branch has replaced the end of the chain
 REFETCH = const(4)  # a branch has won: the chain stands at the fork, send the branch again
 
 _NO_FORK = const(-2)
-_TAIL_BATCH = const(16)
 
 
 class HeaderChain:
@@ -62,7 +61,8 @@ class HeaderChain:
 
     Raises what opening a store raises, and LimitExceeded for a window in RAM that is smaller than
     the distance of its states and a batch: what a batch replaces must still be in it, to be missed there.
-    `floor`: blocks below this height are final, a reorg that reaches them is refused. `before_reorg` is called with the fork's height before a reorg.
+    `floor`: blocks below this height are final, a reorg that reaches them is refused. `before_reorg`
+    is called with the fork's height before a reorg.
     """
 
     def __init__(self, network: "Network", store: "RamStore | WindowStore", start: ChainState) -> None:
@@ -81,26 +81,9 @@ class HeaderChain:
         self._record = bytearray(HEADER_SIZE)
         self._next = bytearray(HEADER_SIZE)
         state = self.rules.state
-        if store.resume(state):
-            self._take_tail()
-        else:
+        if not store.resume(self.rules):
             state.copy_from(start)
             store.begin(start.height, encode_checkpoint(network, start))
-
-    def _take_tail(self) -> None:
-        """Headers that were written and not committed, after a power cut: judged like any that come."""
-        state = self.rules.state
-        buffer = bytearray(_TAIL_BATCH * HEADER_SIZE)
-        committed = state.height
-        try:
-            count = self.store.read_tail(state.height, buffer)
-            while count:
-                self.rules.extend(buffer, 0, count, 0)
-                count = self.store.read_tail(state.height, buffer)
-        except LightClientError:
-            pass  # torn: `state` stands before it, and it will be fetched again
-        if state.height > committed:
-            self.store.keep_tail(state)
 
     @property
     def state(self) -> ChainState:

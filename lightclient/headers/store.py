@@ -41,7 +41,7 @@ Record content:
 Payments content:
 
     0   4  sequence number of the record, as it was; a lower one was rolled back
-    4   4  floor: blocks below this height are final (spv/acted.py)
+    4   4  floor: blocks below this height are final (spv/stored_payments.py)
     8   4  number of entries, 24 bytes each:
                0  12  first twelve bytes of the txid (internal order)
                12  4  output index
@@ -64,6 +64,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
+    from lightclient.headers.rules import HeaderRules
     from lightclient.headers.state import ChainState
     from lightclient.headers.window_files import WindowFiles
     from lightclient.serialize import Buffer
@@ -112,16 +113,9 @@ class RamStore:
         """The lowest height that a branch may begin at."""
         return self._states[0][0]
 
-    def resume(self, state: "ChainState") -> bool:
+    def resume(self, rules: "HeaderRules") -> bool:
         """Whether there was a chain here before; RAM has none."""
         return False
-
-    def read_tail(self, height: int, buffer: bytearray) -> int:
-        """Headers that were written and not committed: none."""
-        return 0
-
-    def keep_tail(self, state: "ChainState") -> None:
-        """They have been judged."""
 
     def begin(self, height: int, checkpoint: bytes) -> None:
         """Empty the store; the tip is the block of `checkpoint`, at `height`."""

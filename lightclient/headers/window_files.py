@@ -1,7 +1,7 @@
 """The files of a header window: opening, checking, reading, and the record. Writing is in window_store.py."""
 
 from lightclient.compat import const
-from lightclient.errors import CorruptStore, EncodingError, HeaderError, LightClientError, StoreRolledBack
+from lightclient.errors import CorruptStore, EncodingError, HeaderError, StoreRolledBack
 from lightclient.hashes import hash256
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint, encode_checkpoint
 from lightclient.headers.envelope import BASE, BASE_SIZE, RECORD, network_id, seal, unseal
@@ -82,20 +82,8 @@ class WindowFiles:
 
     # --- opening ---
 
-    def resume(self, state: "ChainState") -> bool:
-        """Set `state` to the last commit's and check what can be checked at once; False: a new store.
-
-        Raises StoreLocked, CorruptStore, StoreRolledBack, WrongNetwork, WrongStoreVersion. Headers
-        behind the record are judged by the caller through `read_tail`.
-        """
-        self.files.lock()
-        try:
-            return self._resume(state)
-        except LightClientError:
-            self.files.close()
-            raise
-
     def _resume(self, state: "ChainState") -> bool:
+        """Set `state` to the last commit's and check what can be checked at once; False: a new store."""
         exists = self._pair.exists()
         self.acted.open(not exists)
         if not exists or (self._pair.is_newborn() and not self._any_headers()):
@@ -217,7 +205,7 @@ class WindowFiles:
                 self.files.remove(name)
         self.files.sync()
 
-    def read_tail(self, height: int, buffer: bytearray) -> int:
+    def _read_tail(self, height: int, buffer: bytearray) -> int:
         """Read headers above `height` that the file of the tip's epoch holds; returns how many.
 
         Not the epoch's last one: whoever needs it fetches it again, and its state with it.

@@ -19,7 +19,7 @@ acted on anyway) and the epoch is one that will be pruned, only the record is wr
 """
 
 from lightclient.compat import const
-from lightclient.errors import CorruptStore, LimitExceeded, StoreFull
+from lightclient.errors import CorruptStore, LightClientError, LimitExceeded, StoreFull
 from lightclient.headers.checkpoint import decode_checkpoint, encode_checkpoint
 from lightclient.headers.pair import CONTENT
 from lightclient.headers.state import ChainState
@@ -37,6 +37,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lightclient.headers.rules import HeaderRules
     from lightclient.headers.store import Borders, Files
     from lightclient.serialize import Buffer
 
@@ -51,11 +52,36 @@ class WindowStore(WindowFiles):
     found nothing. Every write can raise StoreFull; the caller then calls `revert`.
     """
 
-    def keep_tail(self, state: "ChainState") -> None:
-        """The headers up to `state` have been judged: commit them. What follows is overwritten."""
-        self.tip_height = self._written = state.height
-        self._cut_to_known()
-        self._commit(state)
+    def resume(self, rules: "HeaderRules") -> bool:
+        """Set `rules.state` to where the store left off, and check what can be checked at once; False: a new store.
+
+        Raises StoreLocked, CorruptStore, StoreRolledBack, WrongNetwork, WrongStoreVersion.
+        """
+        self.files.lock()
+        try:
+            found = self._resume(rules.state)
+            if found:
+                self._take_tail(rules)
+            return found
+        except LightClientError:
+            self.files.close()
+            raise
+
+    def _take_tail(self, rules: "HeaderRules") -> None:
+        """Headers that were written and not committed, after a power cut: judged like any that come."""
+        buffer = bytearray(_PIECE)
+        state = rules.state
+        try:
+            count = self._read_tail(state.height, buffer)
+            while count:
+                rules.extend(buffer, 0, count, 0)
+                count = self._read_tail(state.height, buffer)
+        except LightClientError:
+            pass  # torn: `state` stands before it, and it will be fetched again
+        if state.height > self.tip_height:
+            self.tip_height = self._written = state.height
+            self._cut_to_known()  # what follows is of no use
+            self._commit(state)
 
     def begin(self, height: int, checkpoint: bytes) -> None:
         """A new store; the tip is the block of `checkpoint`, at `height`."""

@@ -144,7 +144,7 @@ def check(device, branches, least_work, relay):
     # no payment twice
     for txid in relay:
         try:
-            device.acted.require_new(txid, 0, 10**6)
+            device.acted.require_new(txid, 0, 10**6, 10**6)
             raise AssertionError("a payment could be acted on again")
         except AlreadyActed:
             pass
