@@ -5,6 +5,7 @@ import json
 
 gc.collect()
 before = gc.mem_alloc()
+import firmware.device  # noqa: E402
 import firmware.main  # noqa: E402, F401
 
 gc.collect()

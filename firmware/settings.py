@@ -5,7 +5,10 @@ checkpoint           hex of a checkpoint to start from; left out: the network's 
 replay               for recorded headers only: {"minimum_chainwork": hex}
 old_payments         true: keep the accumulator over all blocks, so that payments older than the headers that
                      are kept can be proved; a checkpoint brings its own or has none
-window               headers that are held in RAM, 80 bytes each; a reorg can go back 160 less than that
+store                folder that headers and payments acted on are kept in; left out: RAM, gone with the power
+epochs               epochs of 2016 headers that the store keeps, the growing one included; 0: all
+window               without a store: headers that are held in RAM, 80 bytes each;
+                     a reorg can go back 160 less than that
 board                name of the board
 relay_seconds        how long the relay closes for a payment
 pairing_key          hex, shared with the bridge
@@ -31,12 +34,15 @@ if TYPE_CHECKING:
 
 _MIN_WINDOW = 192
 _MAX_WINDOW = 4096
+_MAX_EPOCHS = 10_000
 
 
 class Settings:
     """The settings, checked. Raises ValueError with one line about the first that is wrong."""
 
     def __init__(self, values: "dict[str, Any]") -> None:
+        if not isinstance(values, dict):
+            raise ValueError("settings: not an object")
         name = values.get("network", "mainnet")
         if name not in NETWORKS:
             raise ValueError("settings: unknown network")
@@ -47,6 +53,10 @@ class Settings:
         self.network: "Network" = network
         self.start = _start(network, values.get("checkpoint", ""), values.get("old_payments") is True)
         self.window = _number(values, "window", 256, _MIN_WINDOW, _MAX_WINDOW)
+        self.store = values.get("store", "")
+        self.epochs = _number(values, "epochs", 3, 0, _MAX_EPOCHS)
+        if not isinstance(self.store, str) or self.epochs == 1:
+            raise ValueError("settings: store is the name of a folder, epochs at least 2, or 0 for all")
         self.board_name = values.get("board", "simulated")
         self.relay_ms = 1000 * _number(values, "relay_seconds", 3, 1, 600)
         self.pairing_key = _bytes(values.get("pairing_key", ""))
@@ -89,11 +99,15 @@ def _start(network: "Network", checkpoint_hex: str, accumulate: bool) -> ChainSt
     return rules.state
 
 
-def load_settings(path: str) -> Settings:
-    """The settings in a file. Raises OSError, ValueError, and what a checkpoint or request that cannot be raises."""
-    with open(path) as file:
-        values = json.load(file)
+def check_settings(values: "dict[str, Any]") -> Settings:
+    """The settings in an object. Raises ValueError, and what a checkpoint or request that cannot be raises."""
     try:
         return Settings(values)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("settings: missing, or not of the type it should be: " + str(error))
+
+
+def load_settings(path: str) -> Settings:
+    """The settings in a file. Raises OSError, and what `check_settings` raises."""
+    with open(path) as file:
+        return check_settings(json.load(file))

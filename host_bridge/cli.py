@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from host_bridge import cli_checkpoint, cli_demo, cli_headers, cli_proofs
+from host_bridge import cli_checkpoint, cli_demo, cli_headers, cli_proofs, cli_store
 from lightclient import __version__
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ def _main(
 
 app.add_typer(cli_headers.app, name="headers")
 app.add_typer(cli_checkpoint.app, name="checkpoint")
+app.add_typer(cli_store.app, name="store")
 app.command("prove", epilog=cli_proofs.PROVE_EXAMPLES)(cli_proofs.prove)
 app.command("verify", epilog=cli_proofs.VERIFY_EXAMPLES)(cli_proofs.verify)
 app.command("demo", short_help=cli_demo.SHORT_HELP, epilog=cli_demo.EXAMPLES)(cli_demo.demo)

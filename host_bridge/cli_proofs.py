@@ -32,6 +32,8 @@ from host_bridge.path_index import index_header_file
 from host_bridge.proof_file import Wanted, judge_file
 from host_bridge.proofs import proof_from_block, proof_from_merkleblock, proof_with_path
 from host_bridge.proofs import verify as verify_container
+from host_bridge.store_folder import OpenedStore, read_folder
+from host_bridge.store_folder import network_of as network_of_folder
 from lightclient.errors import WrongNetwork
 from lightclient.hashes import hash_from_hex, hash_to_hex
 from lightclient.limits import MAX_BLOCK_WEIGHT, MAX_HEIGHT, MAX_MONEY, MAX_TRANSACTION_SIZE
@@ -133,6 +135,9 @@ def verify(
     checkpoint: Annotated[
         Path | None, file_option("Instead of headers: the chain up to a checkpoint; proofs need a path (--for-size).")
     ] = None,
+    state: Annotated[
+        Path | None, file_option("A device's store: its window of headers.", "--state", metavar="DIR")
+    ] = None,
     unanchored: Annotated[
         bool, typer.Option("--unanchored", help="Without headers: a block's own proof of work is all that is asked.")
     ] = False,
@@ -165,24 +170,31 @@ def verify(
 
     Exit code: 0 all valid, 1 one is refused, 2 one can't be read or the arguments are wrong.
     """
-    if headers is None and checkpoint is None and not unanchored:
-        fail(UNUSABLE, "--headers FILE is needed (or --unanchored, which believes any block with its own work)")
-    if (headers is not None) + (checkpoint is not None) + unanchored > 1:
-        fail(UNUSABLE, "--headers, --checkpoint and --unanchored exclude each other")
+    sources = [headers is not None, checkpoint is not None, state is not None, unanchored]
+    if not any(sources):
+        needed = "--headers FILE, --checkpoint FILE or --state DIR is needed"
+        fail(UNUSABLE, needed + " (or --unanchored, which believes any block with its own work)")
+    if sum(sources) > 1:
+        fail(UNUSABLE, "--headers, --checkpoint, --state and --unanchored exclude each other")
     if headers is None and start_height:
         fail(UNUSABLE, "--start-height needs --headers")
     if unanchored and min_confirmations:
-        fail(UNUSABLE, "--min-confirmations needs --headers or --checkpoint")
+        fail(UNUSABLE, "--min-confirmations needs --headers, --checkpoint or --state")
     if min_sats is not None and pay_to is None:
         fail(UNUSABLE, "--min-sats needs --pay-to")
     params = network_named(network or "mainnet") if network or headers else None
     chain: "ProofChain | None" = None
     if checkpoint is not None:
         with errors_end_the_command(about=checkpoint):
-            stated, state = read_checkpoint(checkpoint)
+            stated, tip = read_checkpoint(checkpoint)
             if params not in (None, stated):
                 raise WrongNetwork(f"checkpoint of {stated.name}, not {network}")
-        params, chain = stated, CheckpointChain(state)
+        params, chain = stated, CheckpointChain(tip)
+    elif state is not None:
+        with errors_end_the_command(about=state):
+            folder = read_folder(state)
+            params = params or network_of_folder(folder)
+            chain = OpenedStore(folder, params)
     scripts = _scripts(pay_to, [params] if params else list(NETWORKS.values()))
     if headers is not None and params is not None:
         with errors_end_the_command(about=headers):

@@ -38,13 +38,14 @@ from lightclient.messages import (
 )
 from lightclient.payments import PaymentBook, describe
 from lightclient.session import DeviceSession
-from lightclient.spv.payment import ActedPayments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lightclient.spv.acted import ActedPayments
     from lightclient.spv.payment import PaymentRequest
+    from lightclient.spv.stored_payments import StoredPayments
 
     Event = tuple[int, int, bytes, int, int, str]  # as the fields of EVENT
 
@@ -57,7 +58,7 @@ class Client(DeviceSession):
     def __init__(
         self,
         chain: HeaderChain,
-        acted: ActedPayments,
+        acted: "ActedPayments | StoredPayments",
         device_id: bytes,
         firmware_version: str,
         random: "Callable[[int], bytes]",
@@ -88,10 +89,12 @@ class Client(DeviceSession):
         """Unix seconds, 0 when no clock is known."""
         return self.clock.now()
 
-    def tell(self, kind: int, request_id: int, txid: bytes) -> None:
-        """Let the bridge know what the program did: EVENT_RELAY_ON, EVENT_RELAY_OFF."""
-        if self.is_open and self.endpoint.has_places(_PLACES_KEPT):
-            self.endpoint.send(EVENT, (kind, request_id, txid, 0, 0, ""))
+    def tell(self, kind: int, request_id: int, txid: bytes, detail: str = "") -> bool:
+        """Let the bridge know what the program did: EVENT_RELAY_ON, EVENT_RELAY_OFF. False: not now."""
+        if not self.is_open or not self.endpoint.has_places(_PLACES_KEPT):
+            return False
+        self.endpoint.send(EVENT, (kind, request_id, txid, 0, 0, cut_text(detail)))
+        return True
 
     def next_event(self) -> "Event | None":
         """What happened: kind, request_id, txid, amount, confirmations, detail (see messages.EVENTS)."""
@@ -159,6 +162,7 @@ class Client(DeviceSession):
         self._answered(HEADERS)
         parent_height, parent_hash, best_height, count, packed = self.endpoint.values
         self.best_height = best_height
+        self.chain.store.best_height = best_height
         batch = self._batch
         try:
             unpack_headers(packed, 0, len(packed), count, batch, 0)

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from lightclient.headers.chain import HeaderChain
     from lightclient.serialize import Buffer
-    from lightclient.spv.payment import ActedPayments, PaymentRequest
+    from lightclient.spv.acted import ActedPayments
+    from lightclient.spv.payment import PaymentRequest
+    from lightclient.spv.stored_payments import StoredPayments
 
     # kind, request_id, txid, amount, confirmations, detail
     Report = Callable[[int, int, bytes, int, int, str], None]
@@ -57,7 +59,11 @@ class PaymentBook:
     """
 
     def __init__(
-        self, chain: "HeaderChain", acted: "ActedPayments", report: "Report", verifier: "ProofVerifier | None" = None
+        self,
+        chain: "HeaderChain",
+        acted: "ActedPayments | StoredPayments",
+        report: "Report",
+        verifier: "ProofVerifier | None" = None,
     ) -> None:
         self.requests: "dict[int, PaymentRequest]" = {}
         self.held_back = ""  # why a payment with enough confirmations is not acted on
@@ -71,6 +77,9 @@ class PaymentBook:
         self._size = 0
         self._taken = 0
         self._stage_told = 0
+        chain.before_reorg = acted.forget_above
+        chain.floor = acted.floor
+        acted.forget_above(chain.tip_height)  # blocks that a power cut has taken from the chain
 
     def wait_for(self, request: "PaymentRequest") -> None:
         """Add a request; one of the same id is replaced, and what was proved for it forgotten.
@@ -118,7 +127,9 @@ class PaymentBook:
             self.verifier.close()
             self._require_still_wanted(self._request)
             self._request.check_output(self.verifier)
-            self._acted.require_new(self.verifier.txid, self.verifier.output_index)
+            self._acted.require_new(
+                self.verifier.txid, self.verifier.output_index, self.verifier.height, self._chain.tip_height
+            )
         except LightClientError as error:
             self._proof_id = _NO_PROOF
             self._refuse(self._request, error)
@@ -186,10 +197,11 @@ class PaymentBook:
         del self._payments[request_id]
         try:
             # recorded before anything moves: once, whatever happens next
-            self._acted.add(payment.txid, payment.output_index)
+            self._acted.add(payment.txid, payment.output_index, payment.height, request_id, self._chain.tip_height)
         except LightClientError as error:  # AlreadyActed, or StoreFull: without the record nothing may move
             self._tell(EVENT_REFUSED, payment, confirmations, describe(error))
             return
+        self._chain.floor = self._acted.floor
         self.requests.pop(request_id, None)
         self._tell(EVENT_CONFIRMED, payment, confirmations, "")
 

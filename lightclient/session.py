@@ -9,7 +9,7 @@ bridge that refuses us is not asked without end.
 from lightclient.clock import Clock
 from lightclient.compat import const
 from lightclient.endpoint import Endpoint
-from lightclient.errors import BadMessage, LightClientError, WrongNetwork
+from lightclient.errors import BadMessage, LightClientError, StoreError, WrongNetwork
 from lightclient.limits import MAX_COUNT, MAX_PAYLOAD
 from lightclient.messages import (
     AUTHENTICATE,
@@ -117,6 +117,9 @@ class DeviceSession:
             if not self._awaited and now_ms - self._heard_ms > QUIET_TIMEOUT:
                 self._break_silence()
             self._look_again()
+        except StoreError as error:
+            self._refused(type(error).__name__ + ": " + str(error))
+            self.end_session()
         except LightClientError:  # the bridge takes nothing any more
             self.end_session()
 

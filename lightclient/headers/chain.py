@@ -13,8 +13,9 @@ that it has seen in the branch: there it would have changed back anyway.
 A long branch, and one whose fork the bridge guessed too low, comes in several batches. So that a
 bridge that keeps nothing in mind can go on with it, its last header stands first in the locator.
 
-States for forks are rebuilt from checkpoints that are taken every `interval` headers; rebuilding
-reads headers that have been accepted before; of hashing it needs the accumulator's alone.
+States for forks are rebuilt from checkpoints that the store keeps every `store.interval` headers,
+out of headers that have been accepted before. What the store has made durable is where the next
+start goes on; the work that was promised is remembered with it.
 """
 
 from lightclient.compat import const
@@ -27,6 +28,7 @@ from lightclient.errors import (
     NotSynced,
     ReorgTooDeep,
     StaleTip,
+    StoreError,
     TimeTooNew,
 )
 from lightclient.headers.checkpoint import decode_checkpoint, encode_checkpoint
@@ -37,8 +39,11 @@ from lightclient.limits import HEADER_SIZE, MAX_BATCH_HEADERS, MAX_FUTURE_SECOND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lightclient.headers.accumulator import Accumulator
-    from lightclient.headers.store import RamStore
+    from lightclient.headers.store import Borders, RamStore
+    from lightclient.headers.window_store import WindowStore
     from lightclient.params import Network
     from lightclient.serialize import Buffer
 
@@ -53,31 +58,33 @@ _NO_FORK = const(-2)
 
 
 class HeaderChain:
-    """The chain of `network` from `start` (a ChainState) on, its newest headers in `store`.
+    """The chain of `network`, its newest headers in `store`: where that left off, or from `start` on.
 
-    `interval` is the distance of the states kept for forks: a reorg can go back at least the
-    store's capacity less `interval` and one batch. LimitExceeded for a store that is smaller than
-    these two: what a batch replaces must still be in the window after it, to be missed there.
+    Raises what opening a store raises, and LimitExceeded for a window in RAM that is smaller than
+    the distance of its states and a batch: what a batch replaces must still be in it, to be missed there.
+    `floor`: blocks below this height are final, a reorg that reaches them is refused. `before_reorg`
+    is called with the fork's height before a reorg.
     """
 
-    def __init__(self, network: "Network", store: "RamStore", start: ChainState, interval: int = 64) -> None:
-        least = interval + MAX_BATCH_HEADERS
-        if store.capacity <= least:
+    def __init__(self, network: "Network", store: "RamStore | WindowStore", start: ChainState) -> None:
+        least = store.interval + MAX_BATCH_HEADERS
+        if 0 < store.capacity <= least:
             raise LimitExceeded("a window of %d headers, over %d are needed" % (store.capacity, least))
         self.network = network
         self.store = store
         self.rules = HeaderRules(network)
-        self.rules.state.copy_from(start)
-        self._interval = interval
+        self.floor = 0
+        self.before_reorg: "Callable[[int], None] | None" = None
+        self.reorg_depth = 0  # headers that the last reorg took back
         self._saved = ChainState()
         self._branch = ChainState()
         self._fork_height = _NO_FORK
         self._record = bytearray(HEADER_SIZE)
-        self._checkpoints: "list[tuple[int, bytes]]" = []
-        self._promised_work = 0
-        self.reorg_depth = 0  # headers that the last reorg took back
-        store.begin(start.height + 1)
-        self._take_checkpoint()
+        self._next = bytearray(HEADER_SIZE)
+        state = self.rules.state
+        if not store.resume(self.rules):
+            state.copy_from(start)
+            store.begin(start.height, encode_checkpoint(network, start))
 
     @property
     def state(self) -> ChainState:
@@ -140,22 +147,55 @@ class HeaderChain:
         return self._accept_branch(buffer, offset, count, now, fill_links)
 
     def _extend(self, buffer: bytearray, offset: int, count: int, now: int, fill_links: bool) -> None:
-        rules = self.rules
-        self._saved.copy_from(rules.state)
+        state = self.rules.state
+        self._saved.copy_from(state)
         try:
-            rules.extend(buffer, offset, count, now, fill_links)
+            borders = self._judge(buffer, offset, count, now, fill_links)
         except LightClientError:
-            rules.state.copy_from(self._saved)
+            state.copy_from(self._saved)
             raise
-        self._append(buffer, offset, count)
+        self._store_batch(buffer, offset, count, borders)
+
+    def _judge(self, buffer: bytearray, offset: int, count: int, now: int, fill_links: bool) -> "Borders":
+        """Extend `rules.state`; returns the states at the heights that the store wants them of."""
+        rules = self.rules
+        interval = self.store.interval
+        borders = []
+        while count:
+            piece = min(count, interval - (rules.state.height + 1) % interval)
+            rules.extend(buffer, offset, piece, now, fill_links)
+            if (rules.state.height + 1) % interval == 0:
+                borders.append((rules.state.height, encode_checkpoint(self.network, rules.state)))
+            offset += piece * HEADER_SIZE
+            count -= piece
+        return borders
+
+    def _store_batch(self, buffer: bytearray, offset: int, count: int, borders: "Borders") -> None:
+        """Hand the store what now ends in `rules.state`. If it fails, the chain is back at the last commit."""
+        try:
+            self.store.append(buffer, offset, count, self.rules.state, borders)
+        except StoreError:
+            self.store.revert(self.rules.state)
+            raise
+
+    def _truncate(self, height: int) -> None:
+        try:
+            self.store.truncate(height)
+        except StoreError:
+            self.store.revert(self.rules.state)
+            raise
+
+    def commit(self) -> None:
+        """Have the store make durable what it has: before the power is switched off."""
+        self.store.commit(self.rules.state)
 
     def _begin_branch(self, parent_height: int, parent_hash: "Buffer") -> None:
         self._fork_height = _NO_FORK
         if parent_height > self.tip_height:
             raise BadLink("the parent is above the tip", parent_height)
-        if parent_height < self._checkpoints[0][0]:
+        if parent_height < self.lowest_fork:
             raise ReorgTooDeep(
-                "the fork lies at %d, below %d where the window begins" % (parent_height, self._checkpoints[0][0]),
+                "the fork lies at %d, below %d where the window begins" % (parent_height, self.lowest_fork),
                 parent_height,
             )
         if parent_hash != self.block_hash_at(parent_height):
@@ -172,7 +212,7 @@ class HeaderChain:
         self._fork_height = _NO_FORK  # a branch that breaks a rule is forgotten
         rules.state = branch
         try:
-            rules.extend(buffer, offset, count, now, fill_links)
+            borders = self._judge(buffer, offset, count, now, fill_links)
         finally:
             rules.state = chain
         # headers at its start may be our own: the bridge guessed the fork too low
@@ -187,50 +227,43 @@ class HeaderChain:
             return BRANCH  # equal work: what was seen first stays
         self._fork_height = _NO_FORK
         self.reorg_depth = chain.height - fork_height
+        if self.reorg_depth and self.before_reorg:
+            self.before_reorg(fork_height)
         if not whole:
-            self._promised_work = max(self._promised_work, branch.chainwork)
-            self._state_at(fork_height, chain)
-            self._go_back(fork_height)
+            self.store.promise(branch.chainwork)
+            self._state_at(fork_height, branch)
+            self._truncate(fork_height)
+            chain.copy_from(branch)
             return REFETCH
-        self._go_back(fork_height)
+        self._truncate(fork_height)
         chain.copy_from(branch)
-        self._append(buffer, offset, count)
+        self._store_batch(buffer, offset, count, [border for border in borders if border[0] > fork_height])
         return REORGANISED if self.reorg_depth else EXTENDED
 
     def _is_own(self, height: int, buffer: bytearray, offset: int) -> bool:
         self.store.read_into(height, self._record, 0)
         return self._record == memoryview(buffer)[offset : offset + HEADER_SIZE]
 
-    def _go_back(self, height: int) -> None:
-        self.store.truncate(height)
-        while self._checkpoints[-1][0] > height:
-            self._checkpoints.pop()
-
-    def _append(self, buffer: bytearray, offset: int, count: int) -> None:
-        """Store headers that the state has taken in already."""
-        self.store.append(buffer, offset, count)
-        if self.rules.state.height - self._checkpoints[-1][0] >= self._interval:
-            self._take_checkpoint()
-        # a state is of use only while the headers that follow it are in the window
-        while self._checkpoints[0][0] + 1 < self.store.first_height:
-            del self._checkpoints[0]
-
-    def _take_checkpoint(self) -> None:
-        state = self.rules.state
-        self._checkpoints.append((state.height, encode_checkpoint(self.network, state)))
+    @property
+    def lowest_fork(self) -> int:
+        """The lowest height that a branch may begin at."""
+        return max(self.store.base_height, self.floor - 1)
 
     def _state_at(self, height: int, state: ChainState) -> None:
         """Rebuild the state after the header at `height` of the window."""
-        i = len(self._checkpoints) - 1
-        while self._checkpoints[i][0] > height:
-            i -= 1
-        decode_checkpoint(self.network, self._checkpoints[i][1], state)
+        decode_checkpoint(self.network, self.store.state_before(height), state)
         if state.height == height:
             return
-        while state.height < height:
-            block_hash = self.block_hash_at(state.height + 1)
-            self.store.read_into(state.height + 1, self._record, 0)
-            state.absorb(self.network, self._record, 0, block_hash)
+        last_hash = self.block_hash_at(height)
+        record = self._record
+        following = self._next
+        self.store.read_into(state.height + 1, record, 0)
+        while state.height < height - 1:
+            # a header's hash stands in the one after it
+            self.store.read_into(state.height + 2, following, 0)
+            state.absorb(self.network, record, 0, bytes(following[PREV_BLOCK_HASH:MERKLE_ROOT]))
+            record, following = following, record
+        state.absorb(self.network, record, 0, last_hash)
 
     def block_hash_at(self, height: int) -> bytes:
         """The block_hash of a header of the window, its base included: the header above it carries it."""
@@ -264,7 +297,7 @@ class HeaderChain:
             length = _write_entry(out, 0, self._branch.height, self._branch.block_hash)
         step = 1
         height = self.tip_height
-        lowest = self._checkpoints[0][0]
+        lowest = self.lowest_fork
         while length + 36 <= len(out):
             length = _write_entry(out, length, height, self.block_hash_at(height))
             if height == lowest:
@@ -287,7 +320,7 @@ class HeaderChain:
         state = self.rules.state
         if state.chainwork < self.network.minimum_chainwork:
             raise NotEnoughWork("the chain has less work than %s must have by now" % self.network.name, state.height)
-        if state.chainwork < self._promised_work:
+        if state.chainwork < self.store.work:
             raise NotSynced("a longer branch is still being fetched", state.height)
         if state.height < best_height:
             raise NotSynced("at %d of %d" % (state.height, best_height), state.height)

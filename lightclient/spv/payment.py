@@ -1,22 +1,13 @@
-"""What was asked for, whether a proven transaction pays it, and what has been acted on."""
+"""What was asked for, and whether a proven transaction pays it."""
 
-from lightclient.errors import (
-    AlreadyActed,
-    AmountTooLow,
-    LimitExceeded,
-    NotEnoughConfirmations,
-    NotThePayment,
-    StoreFull,
-)
+from lightclient.errors import AmountTooLow, LimitExceeded, NotEnoughConfirmations, NotThePayment
 from lightclient.limits import MAX_HEIGHT, MAX_MONEY, MAX_SCRIPT_PUBKEY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lightclient.serialize import Buffer
     from lightclient.spv.proof import ProofVerifier
 
 _MAX_REQUEST_ID = 0xFFFFFFFF
-_ENTRY = 36  # bytes: txid 32, output index 4 little-endian
 
 
 class PaymentRequest:
@@ -56,34 +47,3 @@ class PaymentRequest:
         """Raises NotEnoughConfirmations. A block at the tip gives 1."""
         if confirmations < self.min_confirmations:
             raise NotEnoughConfirmations("%d of %d confirmations" % (confirmations, self.min_confirmations))
-
-
-class ActedPayments:
-    """The payments that were acted on, in RAM: at most `capacity`, each a (txid, output index).
-
-    A full record refuses further payments: to forget one would let its proof be shown again.
-    """
-
-    def __init__(self, capacity: int = 64) -> None:
-        self._entries = bytearray(capacity * _ENTRY)
-        self._wanted = bytearray(_ENTRY)
-        self.count = 0
-
-    def require_new(self, txid: "Buffer", output_index: int) -> None:
-        """Raises AlreadyActed, StoreFull."""
-        wanted = self._wanted
-        wanted[:32] = txid
-        wanted[32:] = output_index.to_bytes(4, "little")
-        entries = memoryview(self._entries)
-        for i in range(0, self.count * _ENTRY, _ENTRY):
-            if entries[i : i + _ENTRY] == wanted:
-                raise AlreadyActed("output %d of this transaction was acted on before" % output_index)
-        if (self.count + 1) * _ENTRY > len(self._entries):
-            raise StoreFull("the record of %d payments is full" % self.count)
-
-    def add(self, txid: "Buffer", output_index: int) -> None:
-        """Record a payment; to be done before acting on it. Raises AlreadyActed, StoreFull."""
-        self.require_new(txid, output_index)
-        start = self.count * _ENTRY
-        self._entries[start : start + _ENTRY] = self._wanted
-        self.count += 1

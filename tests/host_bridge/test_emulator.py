@@ -1,7 +1,9 @@
 """The real path: bridge session on CPython, device program on MicroPython with 192 KB, a pty between them."""
 
 import os
+import signal
 import time
+from pathlib import Path
 
 import pytest
 from support import require
@@ -12,7 +14,16 @@ from host_bridge.micropython import MicroPythonNotFound, find_micropython
 from host_bridge.proofs import proof_from_block
 from host_bridge.recording import Recording
 from host_bridge.session import BridgeSession, FoundPayment, Report
-from lightclient.messages import CREDIT, EVENT, EVENT_CONFIRMED, EVENT_RELAY_OFF, EVENT_RELAY_ON, PING, STATUS
+from lightclient.messages import (
+    CREDIT,
+    EVENT,
+    EVENT_CONFIRMED,
+    EVENT_REFUSED,
+    EVENT_RELAY_OFF,
+    EVENT_RELAY_ON,
+    PING,
+    STATUS,
+)
 from lightclient.params import REGTEST
 from lightclient.wire import encode_frame
 
@@ -183,3 +194,65 @@ def test_frames_cut_and_repeated_on_the_line() -> None:
         line = Noisy(device, session)
         assert line.pump_until(lambda: EVENT_RELAY_OFF in drain(session, reports), 60), reports[-3:]
     assert drain(session, reports).count(EVENT_RELAY_ON) == 1 and spoilt > 14
+
+
+# --- with a store: killed in the middle, it goes on; a pulse cut short is told and not repeated ---
+
+
+def kill(device: EmulatedDevice) -> None:
+    """The power is gone, at once."""
+    os.kill(device._process.pid, signal.SIGKILL)
+    device._process.wait()
+
+
+def with_store(folder: Path) -> dict[str, object]:
+    return {**SETTINGS, "store": str(folder), "relay_seconds": 2}
+
+
+def heights(reports: list[Report]) -> list[int]:
+    return [report.values[1] for report in reports if report.kind == STATUS]
+
+
+def test_a_killed_device_goes_on_and_pays_no_second_time(tmp_path: Path) -> None:
+    settings = with_store(tmp_path / "store")
+    session: BridgeSession = bridge()
+    reports: list[Report] = []
+    with EmulatedDevice(settings) as device:
+        line = Line(device, session)
+        assert line.pump_until(lambda: EVENT_RELAY_ON in drain(session, reports), 60), reports[-3:]
+        kill(device)
+    assert EVENT_RELAY_OFF not in drain(session, reports)
+
+    session = bridge()
+    reports = []
+    with EmulatedDevice(settings) as device:
+        line = Line(device, session)
+        # the bridge offers the same proof again
+        assert line.pump_until(lambda: EVENT_REFUSED in drain(session, reports), 60), reports[-3:]
+        assert line.pump_until(lambda: RECORDING.tip_height in heights(reports), 60) or drain(session, reports)
+    events = drain(session, reports)
+    told = [report.values for report in reports if report.kind == EVENT]
+    assert heights(reports)[0] > RECORDING.tip_height - 97  # it began where it was, not at genesis
+    assert EVENT_CONFIRMED not in events and EVENT_RELAY_ON not in events
+    (cut_short,) = [values for values in told if values[0] == EVENT_RELAY_OFF]
+    assert cut_short[1] == 1 and "power cut" in cut_short[5]
+    assert [values for values in told if values[0] == EVENT_REFUSED and "AlreadyActed" in values[5]]
+
+    session = bridge()
+    reports = []
+    with EmulatedDevice(settings) as device:  # told once
+        line = Line(device, session)
+        assert line.pump_until(lambda: EVENT_REFUSED in drain(session, reports), 60), reports[-3:]
+    assert EVENT_RELAY_OFF not in drain(session, reports)
+
+
+def test_a_damaged_store_ends_with_one_line(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    session = bridge()
+    with EmulatedDevice(with_store(folder)) as device:
+        assert Line(device, session).pump_until(lambda: session.device_height >= 96, 30)
+    for name in ("chain.a", "chain.b"):
+        (folder / name).write_bytes(b"")
+    with EmulatedDevice(with_store(folder)) as device:
+        device._process.wait(20)
+        assert device._last_words().startswith("CorruptStore: chain.a and chain.b")

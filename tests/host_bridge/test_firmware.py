@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from firmware.device import Device
 from firmware.links import StreamLink
-from firmware.main import Device
 from firmware.settings import Settings, load_settings
 from hardware.simulated import SimulatedBoard
 from lightclient.errors import LightClientError

@@ -78,7 +78,7 @@ class Device:
     """A chain, and what must hold of it at any time."""
 
     def __init__(self) -> None:
-        self.chain = HeaderChain(NETWORK, RamStore(CAPACITY), genesis_state(), INTERVAL)
+        self.chain = HeaderChain(NETWORK, RamStore(CAPACITY, INTERVAL), genesis_state())
         self.most_work = self.chain.state.chainwork
         self.promised = 0
 
@@ -86,7 +86,7 @@ class Device:
         """Power off and on: it starts from a checkpoint of its tip, and knows no other header."""
         state = ChainState()
         decode_checkpoint(NETWORK, encode_checkpoint(NETWORK, self.chain.state), state)
-        self.chain = HeaderChain(NETWORK, RamStore(CAPACITY), state, INTERVAL)
+        self.chain = HeaderChain(NETWORK, RamStore(CAPACITY, INTERVAL), state)
         self.promised = 0
         self.most_work = self.chain.state.chainwork
 
@@ -129,7 +129,7 @@ class Device:
         chain = self.chain
         state = chain.state
         assert chain.store.tip_height == state.height == chain.tip_height
-        assert chain._checkpoints[0][0] >= chain.store.first_height - 1
+        assert chain.store.base_height >= chain.store.first_height - 1
         assert chain.rules.unverified == {}
         if state.chainwork < self.promised:
             with pytest.raises(NotSynced):
@@ -204,7 +204,7 @@ def garbage(device: Device, branch: Branch, chance: random.Random) -> None:
 def sync(device: Device, branch: Branch, size: int, fill_links: bool) -> None:
     """An honest bridge with this branch, until it has no more: it must not take for ever, nor stop too early."""
     chain = device.chain
-    lowest = chain._checkpoints[0][0]
+    lowest = chain.store.base_height
     common = 0
     own_tip = chain.state.block_hash
     known = {chain.block_hash_at(h): h for h in range(lowest, chain.tip_height + 1)}

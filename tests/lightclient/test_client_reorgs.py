@@ -93,7 +93,7 @@ def test_a_reorg_below_the_window_is_refused():
     for _ in range(16):
         bridge.mined(miner, 16)
     bridge.take(REFUSED)
-    assert client.chain._checkpoints[0][0] >= client.chain.store.first_height - 1
+    assert client.chain.store.base_height >= client.chain.store.first_height - 1
     bridge.headers(0, old.state.block_hash, old.batch(15, salt=5))
     assert bridge.take(REFUSED)[0][0] == ReorgTooDeep.code
     assert client.chain.state.block_hash == miner.state.block_hash

@@ -19,7 +19,8 @@ from lightclient.payments import PaymentBook
 from lightclient.serialize import write_uint32_le
 from lightclient.spv.coinbase import height_script
 from lightclient.spv.container import encode_proof
-from lightclient.spv.payment import ActedPayments, PaymentRequest
+from lightclient.spv.acted import ActedPayments
+from lightclient.spv.payment import PaymentRequest
 
 NETWORK = trivial_network()
 NOW = START_TIME + 270 * 600

@@ -20,7 +20,7 @@ from lightclient.messages import (
     EVENT_CONFIRMED,
     EVENT_PAYMENT_SEEN,
 )
-from lightclient.spv.payment import ActedPayments
+from lightclient.spv.acted import ActedPayments
 
 
 def test_a_payment_is_confirmed_once():

@@ -8,7 +8,7 @@ from lightclient.headers.chain import HeaderChain
 from lightclient.headers.rules import HeaderRules
 from lightclient.headers.store import RamStore
 from lightclient.params import REGTEST
-from lightclient.spv.payment import ActedPayments
+from lightclient.spv.acted import ActedPayments
 
 
 def make_client(window: int = 256, pairing_key: bytes = b"") -> Client:

@@ -36,7 +36,8 @@ from lightclient.messages import (
     encode,
 )
 from lightclient.payments import PaymentBook
-from lightclient.spv.payment import ActedPayments, PaymentRequest
+from lightclient.spv.acted import ActedPayments
+from lightclient.spv.payment import PaymentRequest
 from lightclient.wire import encode_frame
 
 NETWORK = trivial_network()
@@ -44,7 +45,7 @@ INTERVAL = 15
 MAX_BATCH = 16  # headers that this bridge sends at once
 # With a client and its code, 192 KB are nearly full: on MicroPython all tests of a file use the
 # same large objects, one after the other. CPython makes them anew.
-_STORE = RamStore(112)
+_STORE = RamStore(112, INTERVAL)
 _PACKED = bytearray(MAX_PACKED_HEADER * MAX_BATCH)
 _kept = []
 _next_nonce = [0]
@@ -65,7 +66,7 @@ def make_client(network=NETWORK, pairing_key=b"", start=None, acted=None):
         rules = HeaderRules(network)
         rules.begin_at_genesis(network.genesis_header, 0)
         start = rules.state
-    chain = HeaderChain(network, _STORE, start, INTERVAL)
+    chain = HeaderChain(network, _STORE, start)
     acted = acted or ActedPayments(8)
     if not _kept or not IS_MICROPYTHON:
         _kept.clear()

@@ -24,7 +24,7 @@ def begun(network=NETWORK, capacity=128, interval=16, headers=0, step=600):
     """A chain of so many headers above genesis, and a miner at its tip."""
     rules = HeaderRules(network)
     rules.begin_at_genesis(network.genesis_header, 0)
-    chain = HeaderChain(network, RamStore(capacity), rules.state, interval)
+    chain = HeaderChain(network, RamStore(capacity, interval), rules.state)
     miner = Miner(network)
     while headers:
         count = min(headers, 32)
@@ -171,7 +171,8 @@ def test_reorg_as_deep_as_the_window_says():
     chain, miner = begun(capacity=capacity, interval=interval, headers=320)
     depth = capacity - interval - batch
     trunk = Miner(NETWORK)
-    trunk.batch(320 - depth)
+    for _ in range(10):
+        trunk.batch((320 - depth) // 10)
     assert trunk.state.height == 320 - depth
     batches = []
     while trunk.state.chainwork <= miner.state.chainwork:

@@ -10,9 +10,9 @@ def record(height):
 
 def filled(capacity, first, count):
     store = RamStore(capacity)
-    store.begin(first)
+    store.begin(first - 1, b"")
     for height in range(first, first + count):
-        store.append(b"\0" * 80 + record(height), 80, 1)
+        store.append(b"\0" * 80 + record(height), 80, 1, None, [])
     return store
 
 
@@ -35,7 +35,7 @@ def test_truncate_then_append():
     store = filled(10, 5, 27)
     store.truncate(25)
     assert heights(store) == [22, 23, 24, 25]
-    store.append(b"".join([record(h) for h in range(26, 40)]), 0, 14)
+    store.append(b"".join([record(h) for h in range(26, 40)]), 0, 14, None, [])
     assert heights(store) == list(range(30, 40))
     raises(LimitExceeded, store.truncate, 28)
     raises(LimitExceeded, store.truncate, 40)
@@ -51,5 +51,5 @@ def test_appending_takes_no_memory():
     store = filled(10, 5, 27)
     used = heap_used()
     for height in range(32, 500):
-        store.append(record(height), 0, 1)
+        store.append(record(height), 0, 1, None, [])
     assert heap_used() - used < 512

@@ -1,18 +1,16 @@
 from known_blocks import BLOCK_170_TRANSACTIONS
 from proof_cases import CHAIN_170, proof_170, verify
-from support import heap_used, raises
+from support import raises
 
 from lightclient.errors import (
-    AlreadyActed,
     AmountTooLow,
     LimitExceeded,
     NotEnoughConfirmations,
     NotThePayment,
-    StoreFull,
 )
 from lightclient.limits import MAX_HEIGHT, MAX_MONEY, MAX_SCRIPT_PUBKEY
 from lightclient.params import MAINNET
-from lightclient.spv.payment import ActedPayments, PaymentRequest
+from lightclient.spv.payment import PaymentRequest
 
 TO_FINNEY = BLOCK_170_TRANSACTIONS[1][-4 - 76 - 67 : -4 - 76]
 BACK = BLOCK_170_TRANSACTIONS[1][-71:-4]
@@ -79,32 +77,3 @@ def test_ceilings():
         (1, b"a", 1, MAX_HEIGHT + 1),
     ):
         raises(LimitExceeded, PaymentRequest, *arguments)
-
-
-def test_acted_once_for_each_output():
-    acted = ActedPayments(3)
-    first, second = b"\x01" * 32, b"\x02" * 32
-    acted.require_new(first, 0)
-    acted.add(first, 0)
-    raises(AlreadyActed, acted.require_new, first, 0)
-    raises(AlreadyActed, acted.add, first, 0)
-    acted.add(first, 1)
-    acted.add(second, 0)
-    assert acted.count == 3
-
-
-def test_a_full_record_forgets_nothing():
-    acted = ActedPayments(2)
-    acted.add(b"\x01" * 32, 0)
-    acted.add(b"\x01" * 32, 70000)
-    raises(StoreFull, acted.add, b"\x02" * 32, 0)
-    raises(AlreadyActed, acted.add, b"\x01" * 32, 0)
-    raises(AlreadyActed, acted.add, b"\x01" * 32, 70000)
-
-
-def test_record_has_its_memory_from_the_start():
-    acted = ActedPayments(64)
-    before = heap_used()
-    for i in range(64):
-        acted.add(bytes([i]) * 32, i)
-    assert heap_used() - before < 512  # the record itself has 2,304

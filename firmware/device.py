@@ -1,0 +1,118 @@
+"""A device: its client, its link, its board and its store. All objects are made here."""
+
+import sys
+
+from lightclient import __version__
+from lightclient.client import Client
+from lightclient.errors import StoreError
+from lightclient.hashes import hash_to_hex
+from lightclient.headers.chain import HeaderChain
+from lightclient.headers.store import RamStore
+from lightclient.messages import EVENT_CONFIRMED, EVENT_RELAY_OFF, EVENT_RELAY_ON
+from lightclient.spv.acted import ActedPayments
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from firmware.links import StreamLink
+    from firmware.settings import Settings
+    from hardware.board import Board
+    from lightclient.spv.stored_payments import StoredPayments
+
+_POLL_MS = 50
+
+
+class Device:
+    """A client, its link and its board."""
+
+    def __init__(self, settings: "Settings", link: "StreamLink", board: "Board") -> None:
+        self.board = board
+        self.link = link
+        chain, self._acted = open_chain(settings)
+        self.client = Client(
+            chain,
+            self._acted,
+            board.unique_id(),
+            __version__,
+            board.random,
+            board.heap_free,
+            settings.pairing_key,
+        )
+        for request in settings.requests:
+            self.client.wait_for(request)
+        self._relay_ms = settings.relay_ms
+        self._relay_off_at = 0
+        self._paid: "list[tuple[int, bytes]]" = []
+        # Their payments count as acted on: whether the relay had moved is for a person to find out.
+        self._cut_short = self._acted.unfinished()
+
+    def step(self) -> bool:
+        """Wait a little for bytes and deal with them. False when the line is closed."""
+        client = self.client
+        count = self.link.read(_POLL_MS)
+        if count < 0:
+            return False
+        client.tick(self.board.milliseconds(), self.board.unix_time())
+        if count:
+            client.receive(self.link.buffer, 0, count)
+        event = client.next_event()
+        while event:
+            if event[0] == EVENT_CONFIRMED:
+                self._paid.append((event[1], event[2]))
+            event = client.next_event()
+        self._tell_cut_short()
+        self._move_relay()
+        while self.link.flush():  # what the line does not take waits in the client, which keeps count
+            output = client.next_output()
+            if not output:
+                break
+            self.link.write(output)
+        return not self.link.closed
+
+    def _move_relay(self) -> None:
+        """One pulse for each payment, one after the other."""
+        board = self.board
+        now = board.milliseconds()
+        if board.relay_is_on:
+            if now >= self._relay_off_at:
+                board.set_relay(False)
+                request_id, txid = self._paid.pop(0)
+                self._finish(request_id, txid)
+                self.client.tell(EVENT_RELAY_OFF, request_id, txid)
+        elif self._paid:
+            self._relay_off_at = now + self._relay_ms
+            board.set_relay(True)
+            self.client.tell(EVENT_RELAY_ON, self._paid[0][0], self._paid[0][1])
+
+    def _tell_cut_short(self) -> None:
+        """Pulses that the power cut short are told once, and never repeated."""
+        if self._cut_short:
+            request_id, txid = self._cut_short[0]
+            detail = "a power cut came before the pulse's end; txid ends in " + hash_to_hex(txid)
+            if self.client.tell(EVENT_RELAY_OFF, request_id, b"", detail):
+                self._finish(request_id, txid)
+                del self._cut_short[0]
+
+    def _finish(self, request_id: int, txid: bytes) -> None:
+        try:
+            self._acted.finish(request_id, txid)
+        except StoreError as error:  # it will be told as cut short at the next start
+            sys.stderr.write(type(error).__name__ + ": " + str(error) + "\n")
+
+    def close(self) -> None:
+        """Make everything durable: the next start goes on from here."""
+        self.client.chain.commit()
+        self.client.chain.store.close()
+
+
+def open_chain(settings: "Settings") -> "tuple[HeaderChain, ActedPayments | StoredPayments]":
+    """The chain and the payments acted on, in the store that the settings name."""
+    network = settings.network
+    if not settings.store:
+        return HeaderChain(network, RamStore(settings.window), settings.start), ActedPayments()
+    from firmware.files import FolderFiles  # noqa: PLC0415 - what is not used costs no memory
+    from lightclient.headers.window_store import WindowStore  # noqa: PLC0415
+    from lightclient.spv import stored_payments  # noqa: PLC0415
+
+    files = FolderFiles(settings.store)
+    acted = stored_payments.StoredPayments(files, network)
+    return HeaderChain(network, WindowStore(network, files, acted, settings.epochs), settings.start), acted

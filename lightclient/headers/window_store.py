@@ -1,0 +1,364 @@
+"""The window of headers in files: how it is written so that a power cut at any moment loses nothing.
+
+The bytes are specified in store.py. Theory of operation: headers are collected in RAM until there
+are `batch` of them or two hours of chain time have passed; then they are appended to the file of
+their epoch, that is synced, and the record is written, which makes them *committed*. The file of
+the epoch that comes next is made as soon as its base is known, so each file begins with the state
+that forks inside it are rebuilt from.
+
+A branch that goes back behind the record's tip is written beside the chain, into .new files that
+begin with a copy of what both have in common. Only when it has more work than what was committed
+does one record name the new tip and the switch; then the files are renamed. A cut before that
+record leaves the old chain whole, a cut after it the new one. Where there is no room for both, a
+record first takes the tip back to the base of the fork's epoch (what was promised stays: nothing is
+acted on until there is as much work again), the files above are deleted, and StoreFull is raised:
+when the branch is sent again there is room for it.
+
+During a first sync, as long as the chain has less than the network's minimum work (nothing can be
+acted on anyway) and the epoch is one that will be pruned, only the record is written, once an epoch.
+"""
+
+from lightclient.compat import const
+from lightclient.errors import CorruptStore, LightClientError, LimitExceeded, StoreFull
+from lightclient.headers.checkpoint import decode_checkpoint, encode_checkpoint
+from lightclient.headers.pair import CONTENT
+from lightclient.headers.state import ChainState
+from lightclient.headers.window_files import (
+    NO_BRANCH,
+    NO_SWITCH,
+    WindowFiles,
+    epoch_file,
+    read_base,
+)
+from lightclient.limits import HEADER_SIZE
+from lightclient.serialize import read_uint32_le
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lightclient.headers.rules import HeaderRules
+    from lightclient.headers.store import Borders, Files
+    from lightclient.serialize import Buffer
+
+_MAX_AGE = const(7200)  # seconds of chain time that may be uncommitted
+_PIECE = const(1280)  # bytes copied at a time
+
+
+class WindowStore(WindowFiles):
+    """Headers of `network` in `files`: the newest `epochs` epoch files (0: all), the growing one included.
+
+    `epoch_length` differs from EPOCH in tests alone. Made, then `resume`, then `begin` where that
+    found nothing. Every write can raise StoreFull; the caller then calls `revert`.
+    """
+
+    def resume(self, rules: "HeaderRules") -> bool:
+        """Set `rules.state` to where the store left off, and check what can be checked at once; False: a new store.
+
+        Raises StoreLocked, CorruptStore, StoreRolledBack, WrongNetwork, WrongStoreVersion.
+        """
+        self.files.lock()
+        try:
+            found = self._resume(rules.state)
+            if found:
+                self._take_tail(rules)
+            return found
+        except LightClientError:
+            self.files.close()
+            raise
+
+    def _take_tail(self, rules: "HeaderRules") -> None:
+        """Headers that were written and not committed, after a power cut: judged like any that come."""
+        buffer = bytearray(_PIECE)
+        state = rules.state
+        try:
+            count = self._read_tail(state.height, buffer)
+            while count:
+                rules.extend(buffer, 0, count, 0)
+                count = self._read_tail(state.height, buffer)
+        except LightClientError:
+            pass  # torn: `state` stands before it, and it will be fetched again
+        if state.height > self.tip_height:
+            self.tip_height = self._written = state.height
+            self._cut_to_known()  # what follows is of no use
+            self._commit(state)
+
+    def begin(self, height: int, checkpoint: bytes) -> None:
+        """A new store; the tip is the block of `checkpoint`, at `height`."""
+        for name in self.files.names():  # of a store that was cut off while it was made
+            if name[-4:] in (".hdr", ".new"):
+                self.files.remove(name)
+        self.first_height = height + 1
+        self.tip_height = self._written = self.committed_height = height
+        self._windowed = True
+        self._make_file(epoch_file((height + 1) // self.interval), checkpoint)
+        self._record_state(checkpoint)
+        self._write_record(NO_SWITCH)
+        self.acted.attach(self)
+
+    def start_over(self, height: int, checkpoint: bytes) -> None:
+        """Leave the chain for that of `checkpoint`: the way out of a reorg too deep, and of a damaged chain.
+
+        Payments acted on stay; where they stand in the other chain is uncertain. What was the
+        highest work is forgotten. Not to be done on the word of a bridge.
+        """
+        self.acted.attach(self)
+        self.acted.forget_above(-1)
+        self._pair.sequence = max(self._pair.sequence, self.acted.chain_sequence)
+        self._drop_branch()
+        self.work = 0
+        self._count = 0
+        self._open_window(height, checkpoint)
+
+    # --- writing ---
+
+    def append(self, buffer: "Buffer", offset: int, count: int, state: "ChainState", borders: "Borders") -> None:
+        """Take `count` records that follow the tip; `state` is that after the last one.
+
+        `borders` has the state at each end of an epoch among them.
+        """
+        may_skip = self._may_skip(state)
+        if may_skip and self._is_pruned_anyway(self.tip_height + 1):
+            self._windowed = False
+        if not self._windowed:
+            first = 0  # the first border from which on headers are kept
+            while first < len(borders) and may_skip and self._is_pruned_anyway(borders[first][0] + 1):
+                first += 1
+            if first == len(borders):
+                self._skip(state, borders)
+                return
+            height, checkpoint = borders[first]
+            used = height - self.tip_height
+            offset += used * HEADER_SIZE
+            count -= used
+            borders = borders[first + 1 :]
+            self._open_window(height, checkpoint)
+        room = len(self._pending) // HEADER_SIZE - self._count
+        if not borders and count < room and state.time - self._committed_time < _MAX_AGE:
+            start = self._count * HEADER_SIZE
+            self._pending[start : start + count * HEADER_SIZE] = memoryview(buffer)[
+                offset : offset + count * HEADER_SIZE
+            ]
+            self._count += count
+            self.tip_height += count
+            return
+        self._flush(buffer, offset, count, borders)
+        self._commit(state)
+
+    def commit(self, state: "ChainState") -> None:
+        """Make everything up to the tip durable now."""
+        if self._windowed and (self._count or self._written != self.committed_height):
+            self._flush(b"", 0, 0, [])
+            self._commit(state)
+
+    def truncate(self, height: int) -> None:
+        """Forget the headers above `height`; on flash they stay until a branch has more work."""
+        if not self.first_height - 1 <= height <= self.tip_height:
+            raise LimitExceeded("truncate outside the window", height)
+        self.tip_height = height
+        if height >= self._written:
+            self._count = height - self._written
+            return
+        self._count = 0
+        self._written = height
+        if self._branch != NO_BRANCH and height >= self._fork:
+            self._cut_to_known()  # the branch itself goes back
+            return
+        self._drop_branch()
+        self._fork = height
+        self._branch = (height + 1) // self.interval
+
+    def promise(self, work: int) -> None:
+        """A branch of so much work has been seen: nothing is acted on below it, whatever happens next."""
+        if work > self.work:
+            self.work = work
+            self._write_record(NO_SWITCH)
+
+    def revert(self, state: "ChainState") -> None:
+        """After a failed write: back to what is committed."""
+        self._drop_branch()
+        self._length = self._pair.load()
+        self._to_committed(state)
+
+    def _commit(self, state: "ChainState") -> None:
+        """Write the record, unless this is a branch that has no more work than what is committed."""
+        if self._branch != NO_BRANCH and state.chainwork <= self.committed_work:
+            return
+        self._record_state(encode_checkpoint(self.network, state))
+        self.work = max(self.work, state.chainwork)
+        switch = self._branch if self._branch_made and self._branch != NO_BRANCH else NO_SWITCH
+        self._write_record(switch)
+        self.committed_height = state.height
+        self.committed_work = state.chainwork
+        self._committed_time = state.time
+        self._branch = NO_BRANCH
+        self._branch_made = False
+        if switch != NO_SWITCH:
+            self._finish_switch(switch)
+            self._prune((self.tip_height + 1) // self.interval)
+
+    def _flush(self, buffer: "Buffer", offset: int, count: int, borders: "Borders") -> None:
+        """Write what is pending, then `count` headers of `buffer`. The record is the caller's."""
+        if self._branch != NO_BRANCH and not self._branch_made:
+            self._make_branch()
+        end = self._written + self._count + count
+        if self._count:
+            self._append(memoryview(self._pending)[: self._count * HEADER_SIZE], self._count)
+            self._count = 0
+        view = memoryview(buffer)
+        for height, checkpoint in borders:
+            size = (height - self._written) * HEADER_SIZE
+            self._append(view[offset : offset + size], height - self._written)
+            offset += size
+            self._pass_border(height, checkpoint)
+        self._append(view[offset : offset + (end - self._written) * HEADER_SIZE], end - self._written)
+        self.tip_height = end
+
+    def _append(self, view: memoryview, count: int) -> None:
+        if count == 0:
+            return
+        self._in_room_for_both(self._append_once, view)
+        self._written += count
+
+    def _append_once(self, view: memoryview) -> None:
+        self._cut_to_known()  # what an append left that did not fit
+        self.files.append(self._name_of((self._written + 1) // self.interval), view)
+
+    def _pass_border(self, height: int, checkpoint: bytes) -> None:
+        """`height` was the last of its epoch: prune, and make the next file."""
+        epoch = (height + 1) // self.interval
+        if self._branch == NO_BRANCH:
+            self.committed_height = height
+            self._record_state(checkpoint)
+            self._prune(epoch)
+        self._in_room_for_both(self._make_file, self._name_of(epoch), checkpoint)
+
+    def _prune(self, newest: int) -> None:
+        """Leave room for `newest`: the record first, then the files."""
+        first = newest - self._epochs + 1
+        if self._epochs == 0 or first * self.interval <= self.first_height:
+            return
+        oldest = self.first_height // self.interval
+        self.first_height = first * self.interval
+        self._write_record(NO_SWITCH)
+        for epoch in range(oldest, first):
+            if self.files.size(epoch_file(epoch)) >= 0:
+                self.files.remove(epoch_file(epoch))
+        self.files.sync()
+
+    # --- a branch behind the record's tip ---
+
+    def _make_branch(self) -> None:
+        """Begin the .new file of the fork's epoch: what it has in common with the chain."""
+        if read_uint32_le(self._pair.buffer, CONTENT + 4) != NO_SWITCH:
+            self._write_record(NO_SWITCH)  # else a cut would take the new file for one of the last switch
+        name = epoch_file(self._branch)
+        new = epoch_file(self._branch, True)
+        end = self._size_up_to(self._branch, self._fork)
+        self._in_room_for_both(copy_file, self.files, name, new, end)
+        self._branch_made = True
+
+    def _drop_branch(self) -> None:
+        for name in self.files.names():
+            if name[-4:] == ".new":
+                self.files.remove(name)
+        self._branch = NO_BRANCH
+        self._branch_made = False
+
+    def _in_room_for_both(self, write: "Callable[..., None]", *args: object) -> None:
+        """Call `write`. When it runs out of room, make room for the next try."""
+        try:
+            write(*args)
+            self.files.sync()  # here too the room may end
+        except StoreFull:
+            if self._branch != NO_BRANCH:
+                self._yield()
+            raise
+
+    def _yield(self) -> None:
+        """No room for both: take the record's tip back to the base of the fork's epoch, and delete from the end.
+
+        Headers of that epoch stay behind the record's tip, where opening finds them. The branch
+        then comes again as what simply goes on from there.
+        """
+        epoch = self._branch
+        last = (self.committed_height + 1) // self.interval
+        self._drop_branch()
+        if last <= epoch:
+            return
+        checkpoint = read_base(self.files, epoch_file(epoch), self._id)
+        state = ChainState()
+        decode_checkpoint(self.network, checkpoint, state)
+        self._record_state(checkpoint)
+        self._write_record(NO_SWITCH)
+        self.committed_height = state.height
+        while last > epoch:
+            self.files.remove(epoch_file(last))
+            self.files.sync()
+            last -= 1
+
+    def _cut_to_known(self) -> None:
+        """Drop what stands behind the last header we know of: the remains of a write that failed."""
+        name = self._name_of((self._written + 1) // self.interval)
+        known = self._size_up_to((self._written + 1) // self.interval, self._written)
+        size = self.files.size(name)
+        if size < known:
+            raise CorruptStore(name + " has become shorter")
+        if size > known:
+            self.files.cut(name, known)
+            self.files.sync()
+
+    # --- a first sync that is far from its end ---
+
+    def _may_skip(self, state: "ChainState") -> bool:
+        return (
+            self._epochs > 0
+            and self._branch == NO_BRANCH
+            and state.chainwork < self.network.minimum_chainwork
+            and (not self._windowed or self.tip_height < self.first_height)
+        )
+
+    def _is_pruned_anyway(self, height: int) -> bool:
+        return height // self.interval <= self.best_height // self.interval - self._epochs
+
+    def _skip(self, state: "ChainState", borders: "Borders") -> None:
+        """Go on without writing headers, at the end of an epoch the record alone."""
+        if borders:
+            self.committed_height, checkpoint = borders[-1]
+            self._record_state(checkpoint)
+            self._write_record(NO_SWITCH)
+            self._remove_headers()
+        self.first_height = state.height + 1
+        self.tip_height = self._written = state.height
+
+    def _open_window(self, height: int, checkpoint: bytes) -> None:
+        """The window begins anew above `height`. A cut before the record leaves what it said before."""
+        name = epoch_file((height + 1) // self.interval)
+        self._windowed = True
+        self.first_height = height + 1
+        self.tip_height = self._written = self.committed_height = height
+        self._record_state(checkpoint)
+        self._write_record(NO_SWITCH)
+        self._remove_headers()
+        self._make_file(name, checkpoint)
+
+    def _remove_headers(self) -> None:
+        for name in self.files.names():
+            if name[-4:] == ".hdr":
+                self.files.remove(name)
+        self.files.sync()
+
+
+def copy_file(files: "Files", name: str, new_name: str, size: int) -> None:
+    """Copy the first `size` bytes; not yet synced."""
+    piece = bytearray(_PIECE)
+    done = 0
+    while done < size:
+        view = memoryview(piece)[: min(_PIECE, size - done)]
+        if files.read_into(name, done, view) != len(view):
+            raise CorruptStore(name + ": ends early")
+        if done:
+            files.append(new_name, view)
+        else:
+            files.write(new_name, view)
+        done += len(view)

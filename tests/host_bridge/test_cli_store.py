@@ -1,0 +1,181 @@
+"""`lightclient store ...` and `verify --state`, on a store of real mainnet headers and on damaged ones."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import MAINNET_EARLY, MAINNET_LATE, ROOT, complaint, run, verdicts
+from support import data_path
+
+from firmware.files import FolderFiles
+from lightclient.headers.chain import HeaderChain
+from lightclient.headers.rules import HeaderRules
+from lightclient.headers.state import ChainState
+from lightclient.headers.window_store import WindowStore
+from lightclient.params import MAINNET
+from lightclient.spv.stored_payments import StoredPayments
+
+TXID = b"\x07" * 32
+
+
+def make_store(folder: Path, tip: int, epochs: int = 3) -> Path:
+    """A device's store of mainnet up to `tip`, and one payment acted on whose pulse was cut short."""
+    rules = HeaderRules(MAINNET)
+    rules.begin_at_genesis(MAINNET.genesis_header, 0)
+    return fill_store(folder, rules.state, Path(data_path(MAINNET_EARLY)).read_bytes()[80 : 80 * (tip + 1)], epochs)
+
+
+def fill_store(folder: Path, start: ChainState, headers: bytes, epochs: int = 3) -> Path:
+    files = FolderFiles(str(folder))
+    acted = StoredPayments(files, MAINNET, 64)
+    chain = HeaderChain(MAINNET, WindowStore(MAINNET, files, acted, epochs), start)
+    for at in range(0, len(headers), 80 * 1000):
+        batch = bytearray(headers[at : at + 80 * 1000])
+        chain.accept(batch, 0, len(batch) // 80, chain.tip_height, chain.state.block_hash, 0)
+    chain.commit()
+    acted.add(TXID, 0, 1000, 5, chain.tip_height)
+    chain.store.close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_store(tmp_path_factory.mktemp("made") / "store", 8200)
+
+
+@pytest.fixture
+def store(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "store"))
+
+
+def picture(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_info_and_check(store: Path) -> None:
+    before = picture(store)
+    info = json.loads(run("store", "info", store, "--json").stdout)
+    assert (info["network"], info["first_height"], info["tip_height"]) == ("mainnet", 4032, 8200)
+    assert info["payments"] == 1 and info["cut_short"] == ["request 5: txid ends in " + "07" * 12]
+    assert info["files"]["000004.hdr"] == 1600 + 80 * (8200 - 8064 + 1)
+    checked = json.loads(run("store", "check", store, "--json").stdout)
+    assert checked["headers"] == 8200 - 4032 + 1 and checked["tip_hash"] == info["tip_hash"]
+    assert "pulse was cut short" in run("store", "check", store).stdout
+    assert picture(store) == before
+
+
+@pytest.mark.parametrize("name", ["000002.hdr", "000003.hdr", "000004.hdr", "chain.a", "chain.b", "paid.a", "paid.b"])
+def test_check_finds_every_flipped_byte(store: Path, name: str) -> None:
+    path = store / name
+    whole = path.read_bytes()
+    places = [*range(0, min(len(whole), 1700), 97), *range(1700, len(whole), 19_997), len(whole) - 1]
+    for place in places:
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        result = run("store", "check", store, "--json", code=1)
+        assert json.loads(result.stdout)["error"].startswith(("Corrupt", "Bad", "Wrong", "Malformed", "Time", "Store"))
+    path.write_bytes(whole)
+    run("store", "check", store)
+
+
+def test_check_of_files_cut_missing_or_strange(store: Path) -> None:
+    for name in ("000002.hdr", "000004.hdr", "chain.a", "paid.b"):
+        path = store / name
+        whole = path.read_bytes()
+        for damaged in (b"", whole[:-1], whole[:-80], whole + b"\0"):
+            path.write_bytes(damaged)
+            if name == "000004.hdr" and len(damaged) > len(whole):  # as a power cut leaves it
+                assert "1 bytes behind the last header" in run("store", "check", store).stdout
+                continue
+            assert "lightclient: " in run("store", "check", store, code=1).stderr
+        path.write_bytes(whole)
+    (store / "000003.hdr").unlink()
+    assert "CorruptStore" in complaint("store", "check", store, code=1)
+    assert "000003.hdr: missing" in complaint("store", "info", store, code=1)
+
+
+def test_what_is_no_store(tmp_path: Path) -> None:
+    assert "no such folder" in complaint("store", "info", tmp_path / "nowhere", code=2)
+    assert "not a store" in complaint("store", "check", tmp_path, code=2)
+    (tmp_path / "a file").write_bytes(b"x")
+    assert complaint("store", "check", tmp_path / "a file", code=2)
+    assert "not an exported store" in complaint("store", "import", tmp_path / "a file", tmp_path / "s", code=2)
+
+
+def test_a_store_in_use_is_locked(store: Path) -> None:
+    program = f"""
+from firmware.files import FolderFiles
+files = FolderFiles({str(store)!r}); files.lock(); print("locked", flush=True); input()
+"""
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdin=-1, stdout=-1, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "locked\n"
+        assert "StoreLocked" in complaint("store", "info", store, code=1)
+        other.communicate("\n")
+    run("store", "info", store)
+
+
+def test_export_and_import(store: Path, tmp_path: Path) -> None:
+    exported = tmp_path / "desk.lcstate"
+    run("store", "export", store, "-o", exported)
+    new = tmp_path / "new"
+    run("store", "import", exported, new, "--epochs", 2)
+    info = json.loads(run("store", "info", new, "--json").stdout)
+    assert (info["first_height"], info["tip_height"], info["payments"]) == (3 * 2016, 8200, 0)
+    run("store", "check", new)
+    # one that is behind catches up, and keeps its payments
+    behind = make_store(tmp_path / "behind", 5000)
+    run("store", "import", exported, behind)
+    info = json.loads(run("store", "check", behind, "--json").stdout)
+    assert (info["tip_height"], info["payments"]) == (8200, 1)
+    # one that is further behind than the export reaches begins anew above its base
+    far = make_store(tmp_path / "far", 3000)
+    run("store", "import", exported, far)
+    info = json.loads(run("store", "check", far, "--json").stdout)
+    assert (info["first_height"], info["tip_height"], info["payments"]) == (4032, 8200, 1)
+    # one that knows more is not taken back
+    ahead = make_store(tmp_path / "ahead", 9000)
+    before = picture(ahead)
+    assert "NotEnoughWork" in complaint("store", "import", exported, ahead, code=1)
+    assert picture(ahead) == before
+
+
+def test_a_damaged_store_starts_over_and_keeps_its_payments(store: Path, tmp_path: Path) -> None:
+    exported = tmp_path / "desk.lcstate"
+    run("store", "export", store, "-o", exported)
+    (store / "chain.a").write_bytes(b"x")
+    (store / "chain.b").write_bytes(b"y")
+    assert "CorruptStore" in complaint("store", "import", exported, store, code=1)
+    run("store", "import", exported, store, "--start-over")
+    checked = json.loads(run("store", "check", store, "--json").stdout)
+    assert (checked["tip_height"], checked["payments"]) == (8200, 1)
+
+
+def test_a_broken_export_is_refused(store: Path, tmp_path: Path) -> None:
+    exported = tmp_path / "desk.lcstate"
+    run("store", "export", store, "-o", exported)
+    data = bytearray(exported.read_bytes())
+    data[-100] ^= 1
+    exported.write_bytes(data)
+    complaint("store", "import", exported, tmp_path / "new", code=1)
+    assert not (tmp_path / "new").exists()
+
+
+def test_verify_with_a_state(tmp_path: Path) -> None:
+    headers = Path(data_path(MAINNET_LATE)).read_bytes()
+    rules = HeaderRules(MAINNET)
+    rules.begin_at_anchor(headers[:80], 0, 822528, 0)
+    store = fill_store(tmp_path / "store", rules.state, headers[80:], 4)
+    block = data_path("blocks/mainnet_830000.blk")
+    index = json.loads(Path(data_path("proofs/proofs_valid_from_blocks.json")).read_text())
+    txid = next(case["txid"] for case in index if case["height"] == 830000)
+    proof = tmp_path / "paid.lcproof"
+    run("prove", txid, "--block", block, "-o", proof)
+    (line,) = verdicts(proof, "--state", store)
+    assert line["result"] == "valid" and line["confirmations"] == 830592 - 830000 + 1
+    early = make_store(tmp_path / "early", 3000)
+    (line,) = verdicts(proof, "--state", early, code=1)
+    assert line["error"] == "HeaderNotInChain"
+    assert "exclude" in complaint("verify", proof, "--state", store, "--unanchored", code=2)
+    assert "no such folder" in complaint("verify", proof, "--state", tmp_path / "no", code=2)

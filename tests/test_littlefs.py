@@ -1,0 +1,63 @@
+"""The store on real littlefs (VfsLfs2 in real MicroPython) over simulated flash: power cuts, and what it costs."""
+
+import json
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from store_scenarios import all_scenarios
+from support import data_path, data_root, require
+
+from host_bridge.micropython import MicroPythonNotFound, micropython_command
+
+ROOT = Path(__file__).resolve().parent.parent
+TIMEOUT = 300  # seconds
+LEAST = 1000  # programs and erases that were cut, over all scenarios
+
+
+def on_micropython(script: str, *arguments: str) -> str:
+    """What a script of tests/support prints; the heap holds the simulated flash beside the device."""
+    try:
+        command = micropython_command("6m")
+    except MicroPythonNotFound as error:
+        require(False, str(error))
+        raise
+    environment = {
+        **os.environ,
+        "MICROPYPATH": f".frozen:{ROOT}:{ROOT / 'tests' / 'support'}",
+        "LIGHTCLIENT_DATA": os.path.realpath(data_root()),
+    }
+    run = subprocess.run(
+        [*command, str(ROOT / "tests" / "support" / script), *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
+    return run.stdout
+
+
+def test_power_cut_after_every_program_and_erase() -> None:
+    names = [scenario.name for scenario in all_scenarios()]
+    with ThreadPoolExecutor(2) as pool:
+        outputs = list(pool.map(lambda name: on_micropython("littlefs_cuts.py", name), names))
+    print("".join(outputs))
+    points = sum(int(output.rsplit(":", 1)[1]) for output in outputs)
+    print(f"littlefs: power cut at {points} programs and erases, nothing lost")
+    assert points >= LEAST
+
+
+def test_what_three_epochs_of_mainnet_cost() -> None:
+    figures = json.loads(
+        on_micropython("littlefs_figures.py", data_path("headers/mainnet_000000_010236.bin")).splitlines()[-1]
+    )
+    print(figures)
+    assert figures["mistakes"] == []
+    assert figures["bytes_used"] < 512 * 1024
+    assert figures["daily"]["programs"] < 500 and figures["daily"]["erases"] < 100
+    assert figures["daily_with_prune"]["programs"] < 500 and figures["daily_with_prune"]["erases"] < 100
