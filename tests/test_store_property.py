@@ -19,6 +19,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.relay: list[bytes] = []
         self.salt = 0
         self.lowest = 0
+        self.paid_in: dict[bytes, tuple[int, bytes]] = {}
         self.device = Device(self.files, self.relay)
 
     @rule(count=st.integers(1, 40), batch=st.integers(1, 30))
@@ -61,10 +62,21 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.branch.height > 2)
     @rule(number=st.integers(1, 5), depth=st.integers(0, 5))
     def pay(self, number: int, depth: int) -> None:
+        txid = bytes([number]) * 32
+        height = max(self.branch.height - depth, 1)
+        if self.is_where_it_was(txid):
+            height = self.paid_in[txid][0]  # a transaction is in one block only
         try:
-            self.device.pay(bytes([number]) * 32, max(self.branch.height - depth, 1))
+            self.device.pay(txid, height)
         except StoreFull:
             assert self.device.acted.count == 4
+            return
+        if not self.is_where_it_was(txid):  # paid now, or mined again after a reorg and proved there
+            self.paid_in[txid] = (height, self.branch.hash_at(height))
+
+    def is_where_it_was(self, txid: bytes) -> bool:
+        height, block_hash = self.paid_in.get(txid, (0, b""))
+        return height <= self.branch.height and self.branch.hash_at(height) == block_hash
 
     @invariant()
     def is_the_plain_list(self) -> None:
@@ -83,15 +95,18 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_is_paid_twice(self) -> None:
         assert len(set(self.relay)) == len(self.relay)
+        acted = self.device.acted
         for txid in self.relay:
             try:
-                self.device.acted.require_new(txid, 0, 1 << 20, 1 << 20)
-            except AlreadyActed:
+                acted.require_new(txid, 0, 1 << 20, self.branch.height)
+            except (AlreadyActed, StoreFull):
                 continue
-            raise AssertionError("forgotten")
+            # forgotten: its block is final, and whatever is said to be in a final block is refused
+            height = self.paid_in[txid][0]
+            assert height < acted.floor == self.device.chain.floor and self.is_where_it_was(txid)
 
 
 StoreMachine.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=40, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )
 test_store_is_a_plain_list = StoreMachine.TestCase

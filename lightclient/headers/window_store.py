@@ -62,6 +62,8 @@ class WindowStore(WindowFiles):
             found = self._resume(rules.state)
             if found:
                 self._take_tail(rules)
+                if self._windowed:
+                    self._prune((self.tip_height + 1) // self.interval)  # where a cut came first
             return found
         except LightClientError:
             self.files.close()

@@ -111,6 +111,7 @@ class Device:
             self.acted.add(txid, 0, height, 1, self.chain.tip_height)
         except AlreadyActed:
             return
+        self.chain.floor = self.acted.floor
         self.relay.append(bytes(txid))
         self.acted.finish(1, txid)
 
