@@ -17,9 +17,9 @@ from lightclient.headers.target import bits_to_target
 from lightclient.messages import EVENT_CONFIRMED, EVENT_PAYMENT_SEEN, EVENT_PROOF_STAGE, EVENT_REFUSED
 from lightclient.payments import PaymentBook
 from lightclient.serialize import write_uint32_le
+from lightclient.spv.acted import ActedPayments
 from lightclient.spv.coinbase import height_script
 from lightclient.spv.container import encode_proof
-from lightclient.spv.acted import ActedPayments
 from lightclient.spv.payment import PaymentRequest
 
 NETWORK = trivial_network()
@@ -41,7 +41,7 @@ class Chain:
     def __init__(self):
         rules = HeaderRules(NETWORK)
         rules.begin_at_genesis(NETWORK.genesis_header, 0, Accumulator())
-        self.device = HeaderChain(NETWORK, RamStore(128), rules.state, 16)
+        self.device = HeaderChain(NETWORK, RamStore(128, 16), rules.state)
         self.miner = Miner(NETWORK)
         self.hashes = bytearray(block_hash(NETWORK.genesis_header, 0))
         self.paid_header = b""
@@ -175,8 +175,8 @@ def test_a_device_that_started_from_a_checkpoint():
     size = chain.device.tip_height + 1
     state = ChainState()
     decode_checkpoint(NETWORK, encode_checkpoint(NETWORK, chain.device.state), state)
-    chain.device = HeaderChain(NETWORK, RamStore(128), state, 16)
+    chain.device = HeaderChain(NETWORK, RamStore(128, 16), state)
     assert offer(chain, chain.proof(chain.path(size)))[1] is None
     state.accumulator = None
-    chain.device = HeaderChain(NETWORK, RamStore(128), state, 16)
+    chain.device = HeaderChain(NETWORK, RamStore(128, 16), state)
     assert type(offer(chain, chain.proof(chain.path(size)))[1]) is HeaderNotInChain

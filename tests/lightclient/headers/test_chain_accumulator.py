@@ -47,7 +47,7 @@ def parts(accumulator):
 def begun(headers=0):
     rules = HeaderRules(NETWORK)
     rules.begin_at_genesis(NETWORK.genesis_header, 0, Accumulator())
-    chain = HeaderChain(NETWORK, RamStore(CAPACITY), rules.state, 16)
+    chain = HeaderChain(NETWORK, RamStore(CAPACITY, 16), rules.state)
     model = Model()
     while headers:
         count = min(headers, 29)
@@ -123,7 +123,7 @@ def test_from_a_checkpoint():
     chain, model = begun(77)
     state = ChainState()
     decode_checkpoint(NETWORK, encode_checkpoint(NETWORK, chain.state), state)
-    chain = HeaderChain(NETWORK, RamStore(CAPACITY), state, 16)
+    chain = HeaderChain(NETWORK, RamStore(CAPACITY, 16), state)
     same(chain, model)
     branch = model.fork()
     offer(chain, model.batch(12))
@@ -135,7 +135,7 @@ def test_from_a_checkpoint():
 def test_without_one_nothing_is_kept():
     rules = HeaderRules(NETWORK)
     rules.begin_at_genesis(NETWORK.genesis_header, 0)
-    chain = HeaderChain(NETWORK, RamStore(CAPACITY), rules.state, 16)
+    chain = HeaderChain(NETWORK, RamStore(CAPACITY, 16), rules.state)
     model = Model()
     branch = model.fork()
     offer(chain, model.batch(40))
