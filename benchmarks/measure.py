@@ -23,8 +23,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from host_bridge.micropython import MicroPythonNotFound, micropython_command
+from host_bridge.micropython import MicroPythonNotFound
 from host_bridge.recording import Recording
+from host_bridge.rom import device_command
 from lightclient.params import NETWORKS, REGTEST
 
 FOLDER = Path(__file__).resolve().parent
@@ -109,22 +110,23 @@ def ratio(what: str, values: Sequence[float], against: Sequence[float], goal: fl
 
 def on_cpython(script: str, *values: object) -> Any:
     """What a script of this folder printed as JSON on its last line."""
-    return _run([sys.executable], script, values)
+    return _run([sys.executable], script, values, {})
 
 
 def on_micropython(script: str, *values: object, heap: str = "192k") -> Any:
     """The same on MicroPython; None, with one line on stderr, when there is none."""
     try:
-        return _run(micropython_command(heap), script, values)
+        command, environment = device_command(heap, FOLDER)
+        return _run(command, script, values, environment)
     except MicroPythonNotFound as error:
         print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
         return None
 
 
-def _run(command: list[str], script: str, values: Sequence[object]) -> Any:
+def _run(command: list[str], script: str, values: Sequence[object], environment: dict[str, str]) -> Any:
     run = subprocess.run(
         [*command, str(FOLDER / script), *map(str, values)],
-        env={**os.environ, "MICROPYPATH": f".frozen:{ROOT}"},
+        env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
