@@ -84,10 +84,10 @@ class Device:
             self.client.tell(EVENT_RELAY_ON, self._paid[0][0], self._paid[0][1])
 
     def _tell_cut_short(self) -> None:
-        """Pulses that the power cut short are told once, and never repeated."""
+        """Pulses that a power cut or an error has cut short are told once, and never repeated."""
         if self._cut_short:
             request_id, txid = self._cut_short[0]
-            detail = "a power cut came before the pulse's end; txid ends in " + hash_to_hex(txid)
+            detail = "the program ended before the pulse did; txid ends in " + hash_to_hex(txid)
             if self.client.tell(EVENT_RELAY_OFF, request_id, b"", detail):
                 self._finish(request_id, txid)
                 del self._cut_short[0]
@@ -98,10 +98,24 @@ class Device:
         except StoreError as error:  # it will be told as cut short at the next start
             sys.stderr.write(type(error).__name__ + ": " + str(error) + "\n")
 
+    def run(self) -> None:
+        """Run until the line is closed. Whatever ends it, the relay is open afterwards."""
+        try:
+            while self.step():
+                pass
+        finally:
+            self.close()
+
     def close(self) -> None:
-        """Make everything durable: the next start goes on from here."""
-        self.client.chain.commit()
-        self.client.chain.store.close()
+        """Open the relay and make everything durable: the next start goes on from here, and tells a pulse cut short."""
+        store = self.client.chain.store
+        try:
+            self.board.set_relay(False)  # before all that can fail
+        finally:
+            try:
+                self.client.chain.commit()
+            finally:
+                store.close()
 
 
 def open_chain(settings: "Settings") -> "tuple[HeaderChain, ActedPayments | StoredPayments]":

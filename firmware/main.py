@@ -28,12 +28,7 @@ def main(settings_path: str = "settings.json") -> None:
     settings = check_settings(values)
     gc.collect()  # the largest buffers come next
     link = StreamLink(sys.stdin.buffer, sys.stdout.buffer)
-    device = Device(settings, link, open_board(settings.board_name))
-    try:
-        while device.step():
-            pass
-    finally:
-        device.close()
+    Device(settings, link, open_board(settings.board_name)).run()
 
 
 if __name__ == "__main__":

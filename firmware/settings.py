@@ -11,9 +11,11 @@ window               without a store: headers that are held in RAM, 80 bytes eac
                      a reorg can go back 160 less than that
 board                name of the board
 relay_seconds        how long the relay closes for a payment
-pairing_key          hex, shared with the bridge
-requests             payments to wait for: request_id, script_pubkey (hex), min_amount (satoshis),
-                     min_confirmations
+pairing_key          hex of 32 bytes, shared with the bridge; left out or empty: none
+requests             payments to wait for: request_id (each its own), script_pubkey (hex), min_amount (satoshis),
+                     min_confirmations, from_height (blocks below it do not count; left out: 0, so all that come
+                     after the device's start, for these requests are made before the first headers arrive: give
+                     a height wherever a script_pubkey may have been paid before)
 """
 
 import json
@@ -22,7 +24,7 @@ from binascii import unhexlify
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint
 from lightclient.headers.rules import HeaderRules
 from lightclient.headers.state import ChainState
-from lightclient.limits import MAX_REQUESTS
+from lightclient.limits import MAX_HEIGHT, MAX_REQUESTS
 from lightclient.params import NETWORKS
 from lightclient.spv.payment import PaymentRequest
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 _MIN_WINDOW = 192
 _MAX_WINDOW = 4096
 _MAX_EPOCHS = 10_000
+_PAIRING_KEY_SIZE = 32
 
 
 class Settings:
@@ -49,7 +52,7 @@ class Settings:
         network = NETWORKS[name]
         replay = values.get("replay")
         if replay is not None:
-            network = network.replay(int(replay["minimum_chainwork"], 16))
+            network = network.replay(_work(replay["minimum_chainwork"]))
         self.network: "Network" = network
         self.start = _start(network, values.get("checkpoint", ""), values.get("old_payments") is True)
         self.window = _number(values, "window", 256, _MIN_WINDOW, _MAX_WINDOW)
@@ -58,20 +61,39 @@ class Settings:
         if not isinstance(self.store, str) or self.epochs == 1:
             raise ValueError("settings: store is the name of a folder, epochs at least 2, or 0 for all")
         self.board_name = values.get("board", "simulated")
+        if not isinstance(self.board_name, str):
+            raise ValueError("settings: board is not a name")
         self.relay_ms = 1000 * _number(values, "relay_seconds", 3, 1, 600)
         self.pairing_key = _bytes(values.get("pairing_key", ""))
+        if len(self.pairing_key) not in (0, _PAIRING_KEY_SIZE):
+            raise ValueError("settings: pairing_key is not of 32 bytes")
         requests = values.get("requests", [])
-        if len(requests) > MAX_REQUESTS:
-            raise ValueError("settings: too many requests")
-        self.requests = [
-            PaymentRequest(r["request_id"], _bytes(r["script_pubkey"]), r["min_amount"], r["min_confirmations"])
-            for r in requests
-        ]
+        if not isinstance(requests, list) or len(requests) > MAX_REQUESTS:
+            raise ValueError("settings: requests is no list, or too long")
+        self.requests = [_request(request) for request in requests]
+        if len({request.request_id for request in self.requests}) < len(requests):
+            raise ValueError("settings: two requests have the same request_id")
+
+
+def _request(values: "dict[str, Any]") -> PaymentRequest:
+    return PaymentRequest(
+        _integer(values["request_id"], "request_id"),
+        _bytes(values["script_pubkey"]),
+        _integer(values["min_amount"], "min_amount"),
+        _integer(values["min_confirmations"], "min_confirmations"),
+        _number(values, "from_height", 0, 0, MAX_HEIGHT),
+    )
+
+
+def _integer(value: object, key: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):  # True is an int as well
+        raise ValueError("settings: " + key + " is not an integer")
+    return value
 
 
 def _number(values: "dict[str, Any]", key: str, default: int, lowest: int, highest: int) -> int:
-    value = values.get(key, default)
-    if not isinstance(value, int) or not lowest <= value <= highest:
+    value = _integer(values.get(key, default), key)
+    if not lowest <= value <= highest:
         raise ValueError("settings: " + key + " is not between " + str(lowest) + " and " + str(highest))
     return value
 
@@ -80,6 +102,11 @@ def _bytes(text: str) -> bytes:
     if len(text) % 2:  # MicroPython's unhexlify overlooks an odd digit
         raise ValueError("settings: hex with an odd number of digits")
     return unhexlify(text)
+
+
+def _work(text: str) -> int:
+    """A chainwork in hex."""
+    return int.from_bytes(_bytes("0" * (len(text) % 2) + text), "big")
 
 
 def _start(network: "Network", checkpoint_hex: str, accumulate: bool) -> ChainState:

@@ -17,7 +17,7 @@ class SimulatedBoard:
 
     def set_relay(self, on: bool) -> None:
         if on != self.relay_is_on:
-            self.relay_is_on = on
+            self.relay_is_on = on  # first: to remember it may need memory that there is not
             self.relay_moves.append((self.milliseconds(), on))
 
     def milliseconds(self) -> int:

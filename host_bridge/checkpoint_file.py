@@ -1,10 +1,9 @@
 """Checkpoints on the host: made from headers, recomputed, compared; and as the chain that old proofs are judged by."""
 
-import time
 from pathlib import Path
 
 from host_bridge.cli_common import Unusable, read_file
-from host_bridge.header_file import header_batches
+from host_bridge.header_file import Beginning, header_batches
 from lightclient.cbor import MAP, Reader
 from lightclient.errors import CheckpointMismatch, HeaderNotInChain, PathMismatch, WrongNetwork
 from lightclient.hashes import hash_to_hex
@@ -37,52 +36,36 @@ def read_checkpoint(path: Path) -> tuple[Network, ChainState]:
 
 
 def state_from_headers(
-    path: Path, network: Network, first_height: int, base: ChainState | None = None, height: int | None = None
+    path: Path, network: Network, start_height: int | None, base: ChainState | None = None, height: int | None = None
 ) -> ChainState:
-    """The state after the header at `height` (None: the last) of a file of headers from `first_height` on.
+    """The state after the header at `height` (None: the last) of a file of headers from `start_height` on.
 
-    It begins after `base`, if there is one; else at genesis, or at the anchor `first_height`, which is trusted.
+    It begins after `base`, if there is one; else at genesis, or at the anchor `start_height`, which is trusted.
     Every rule is checked. Raises the error of the first one broken, Unusable, OSError.
     """
     rules = HeaderRules(network)
-    now = int(time.time())
+    beginning = Beginning(path, rules, start_height, base)
+    first_height = beginning.first_height
     if base is not None:
-        if first_height > base.height + 1:
-            raise Unusable(f"{path} begins at {first_height}, the checkpoint to begin from stands at {base.height}")
         if height is not None and height < base.height:
             raise Unusable(f"height {height} lies below the checkpoint to begin from, which stands at {base.height}")
-        rules.state.copy_from(base)
     elif height is not None and height < first_height:
         raise Unusable(f"{path} begins at {first_height}, above the height wanted, which is {height}")
     at = first_height
     with header_batches(path, first_height, "checking headers") as batches:
         for buffer, count in batches:
-            skip = 0
-            if base is not None:
-                skip = min(max(base.height + 1 - at, 0), count)
-                if at <= base.height < at + count:
-                    _check_base(buffer, base.height - at, base)
-            elif at == first_height:
-                skip = 1
-                if first_height == 0:
-                    rules.begin_at_genesis(buffer, 0, Accumulator())
-                else:
-                    rules.begin_at_anchor(buffer, 0, first_height, now)
+            skip = beginning.skip(buffer, count, Accumulator())
             end = count if height is None else min(count, height + 1 - at)
             if end > skip:
-                rules.extend(buffer, skip * HEADER_SIZE, end - skip, now)
+                rules.extend(buffer, skip * HEADER_SIZE, end - skip, beginning.now)
             at += count
             if height is not None and at > height:
                 break
+    beginning.require_checkpoint()
     wanted = at - 1 if height is None else height
     if rules.state.height != wanted:
         raise Unusable(f"{path} holds heights {first_height} to {at - 1}, and {wanted} is wanted")
     return rules.state
-
-
-def _check_base(buffer: bytearray, index: int, base: ChainState) -> None:
-    if block_hash(buffer, index * HEADER_SIZE) != base.block_hash:
-        raise CheckpointMismatch("the headers have another block there than the checkpoint to begin from", base.height)
 
 
 def compare(stated: ChainState, found: ChainState) -> list[str]:

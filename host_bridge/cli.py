@@ -1,13 +1,32 @@
 """The command `lightclient`. Contracts (options, exit codes, JSON fields) are tested in tests/host_bridge/test_cli*."""
 
-from typing import Annotated
+import sys
+from typing import Annotated, Any
 
 import typer
 
 from host_bridge import cli_checkpoint, cli_demo, cli_headers, cli_proofs, cli_store
+from host_bridge.cli_common import Commands, end_if_output_failed, output_failed, say, speak_any_encoding
 from lightclient import __version__
 
-app = typer.Typer(
+
+class _Program(Commands):
+    """Help that can't be written (a full disk, a closed pipe) ends in one line too, as all else does."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        speak_any_encoding()
+        try:
+            super().__call__(*args, **kwargs)
+        except OSError as error:
+            sys.exit(output_failed(error))
+        finally:
+            try:
+                end_if_output_failed()
+            except typer.Exit as end:
+                sys.exit(end.exit_code)
+
+
+app = _Program(
     name="lightclient",
     help="Bitcoin light client for microcontrollers: check headers, make and verify payment proofs, try a device.",
     no_args_is_help=True,
@@ -20,7 +39,7 @@ app = typer.Typer(
 
 def _show_version(value: bool) -> None:
     if value:
-        typer.echo(f"lightclient {__version__}")
+        say(f"lightclient {__version__}")
         raise typer.Exit
 
 

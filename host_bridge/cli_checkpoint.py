@@ -7,9 +7,11 @@ import typer
 
 from host_bridge.checkpoint_file import compare, read_checkpoint, state_from_headers
 from host_bridge.cli_common import (
+    Commands,
     JsonOption,
     NetworkOption,
     Unusable,
+    check_output,
     errors_end_the_command,
     examples,
     file_option,
@@ -27,7 +29,7 @@ from lightclient.headers.state import ChainState
 from lightclient.limits import MAX_HEIGHT, MEDIAN_TIME_SPAN
 from lightclient.params import Network
 
-app = typer.Typer(help="Starting points, made from headers or recomputed.", no_args_is_help=True)
+app = Commands(help="Starting points, made from headers or recomputed.", no_args_is_help=True)
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", readable=False, help="A checkpoint.")]
 HeadersOption = Annotated[Path, file_option("Raw headers of 80 bytes each, in order.", "--headers")]
@@ -40,8 +42,9 @@ StartOption = Annotated[
         "--start-height",
         metavar="N",
         parser=whole_number(0, MAX_HEIGHT),
-        help="Height of the first header in the file of headers. Default: 0, or the one after --from. Without --from "
-        "and above 0 that header is the trusted anchor: no accumulator then, and no chainwork since genesis.",
+        help="Height of the first header in the file of headers. Default: 0, or the one after --from unless the file "
+        "begins with the genesis header. Without --from and above 0 that header is the trusted anchor: no accumulator "
+        "then, and no chainwork since genesis.",
     ),
 ]
 
@@ -49,19 +52,17 @@ StartOption = Annotated[
 class _Origin:
     """Where a computation begins, and what has to be trusted for it."""
 
-    def __init__(self, network: Network, earlier: Path | None, start_height: int | None) -> None:
+    def __init__(self, network: Network, earlier: Path | None, start_height: int | None, as_json: bool) -> None:
         self.base = None
         if earlier is not None:
-            with errors_end_the_command(about=earlier):
+            with errors_end_the_command(as_json, earlier):
                 self.base = load_checkpoint(earlier, network)
-        self.first_height = 0 if self.base is None else self.base.height + 1
-        if start_height is not None:
-            self.first_height = start_height
+        self.start_height = start_height
         if self.base is not None:
             self.kind, self.height = "checkpoint", self.base.height
             self.text = f"from the checkpoint {printable(str(earlier))} at height {self.height:,}, which is trusted"
-        elif self.first_height:
-            self.kind, self.height = "anchor", self.first_height
+        elif start_height:
+            self.kind, self.height = "anchor", start_height
             self.text = f"from the anchor at height {self.height:,}, which is trusted"
         else:
             self.kind, self.height = "genesis", 0
@@ -88,6 +89,7 @@ def make(
     ] = None,
     earlier: FromOption = None,
     start_height: StartOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a checkpoint from headers.
 
@@ -96,11 +98,26 @@ def make(
     Exit code: 0 written, 1 a rule is broken, 2 a file can't be used.
     """
     params = network_named(network)
-    origin = _Origin(params, earlier, start_height)
-    with errors_end_the_command(about=headers):
-        state = state_from_headers(headers, params, origin.first_height, origin.base, height)
+    with errors_end_the_command(as_json):
+        check_output(output, headers, earlier)
+    origin = _Origin(params, earlier, start_height, as_json)
+    with errors_end_the_command(as_json, headers):
+        state = state_from_headers(headers, params, origin.start_height, origin.base, height)
         data = encode_checkpoint(params, state)
         write_file(output, data)
+    if as_json:
+        print_json(
+            {
+                "network": network,
+                "height": state.height,
+                "block_hash": hash_to_hex(state.block_hash),
+                "computed_from": origin.kind,
+                "from_height": origin.height,
+                "accumulator": state.accumulator is not None,
+                "bytes": len(data),
+            }
+        )
+        return
     say(f"{printable(str(output))}: {len(data):,} bytes; {network} at height {state.height:,}, computed {origin.text}")
     if state.accumulator is None:
         say("no accumulator: the blocks before the anchor are unknown, so payments in them can't be verified")
@@ -184,9 +201,9 @@ def verify(
     """
     with errors_end_the_command(as_json, file):
         network, stated = read_checkpoint(file)
-    origin = _Origin(network, earlier, start_height)
+    origin = _Origin(network, earlier, start_height, as_json)
     with errors_end_the_command(as_json, headers):
-        found = state_from_headers(headers, network, origin.first_height, origin.base, stated.height)
+        found = state_from_headers(headers, network, origin.start_height, origin.base, stated.height)
     with errors_end_the_command(as_json, file):
         try:
             left_open = compare(stated, found)

@@ -1,22 +1,25 @@
 """What the commands share: exit codes, one-line errors, options, files, progress."""
 
+import codecs
 import json
 import os
+import re
 import secrets
 import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import BufferedReader
+from io import BufferedReader, TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from typer.core import TyperCommand
 
 from host_bridge.proofs import CannotProve, raw_or_hex
-from lightclient.errors import LightClientError
+from lightclient.errors import EncodingError, LightClientError
 from lightclient.limits import MAX_HEIGHT
 from lightclient.params import NETWORKS, Network
 
@@ -40,15 +43,48 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+_PLAIN = {"✓": "ok", "✗": "NO"}
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    """What stands for characters that a terminal's encoding does not have."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAIN.get(c, "?") for c in error.object[error.start : error.end]), error.end
+
+
+def speak_any_encoding() -> None:
+    """stdout and stderr write what their encoding lacks in other characters: no text ends a command."""
+    codecs.register_error("lightclient.plain", _plainly)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="lightclient.plain")
+
+
 def say(text: str) -> None:
     """A line on stdout."""
     try:
         typer.echo(text)
     except OSError as error:
-        _silence(sys.stdout)
-        if isinstance(error, BrokenPipeError):
-            raise typer.Exit(_BROKEN_PIPE) from None
-        fail(UNUSABLE, f"standard output: {error.strerror or error}")
+        raise typer.Exit(output_failed(error)) from None
+
+
+def output_failed(error: OSError) -> int:
+    """Give stdout up, on which nothing can be written any more; returns the exit code."""
+    _silence(sys.stdout)
+    if isinstance(error, BrokenPipeError):
+        return _BROKEN_PIPE
+    complain(f"standard output: {error.strerror or error}")
+    return UNUSABLE
+
+
+def end_if_output_failed() -> None:
+    """Ends the command with what `output_failed` says when stdout holds something that can't be written."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        raise typer.Exit(output_failed(error)) from None
 
 
 def _silence(stream: TextIO) -> None:
@@ -85,7 +121,7 @@ def one_line(error: LightClientError) -> str:
 def errors_end_the_command(as_json: bool = False, about: Path | None = None) -> Iterator[None]:
     """Turn what may go wrong with input into one line on stderr and an exit code; as JSON also on stdout.
 
-    `about`: the file whose content breaks a rule, if one does.
+    `about`: the file whose content breaks a rule, if one does. An encoding that is broken makes a file unusable.
     """
     try:
         yield
@@ -93,8 +129,11 @@ def errors_end_the_command(as_json: bool = False, about: Path | None = None) -> 
         if as_json:
             height = error.height if error.height >= 0 else None
             print_json({"error": type(error).__name__, "height": height, "detail": str(error)})
-        fail(REFUSED, f"{about}: {one_line(error)}" if about else one_line(error))
+        code = UNUSABLE if isinstance(error, EncodingError) else REFUSED
+        fail(code, f"{about}: {one_line(error)}" if about else one_line(error))
     except (Unusable, CannotProve, OSError) as error:
+        if isinstance(error, OSError):
+            end_if_output_failed()
         text = f"{error.filename or 'input'}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
         if as_json:
             print_json({"error": "Unusable", "height": None, "detail": text})
@@ -102,6 +141,22 @@ def errors_end_the_command(as_json: bool = False, about: Path | None = None) -> 
 
 
 # --- options ---
+
+
+class _Command(TyperCommand):
+    """Help without the types of Python that typer writes behind an argument's name."""
+
+    def get_help(self, ctx: Any) -> str:
+        return re.sub(r"(?<=[A-Z]) <[\w\[\]]+>", lambda found: " " * len(found[0]), super().get_help(ctx))
+
+
+class Commands(typer.Typer):
+    """A group of commands."""
+
+    def command(  # type: ignore[override]  # a long list, that grows with typer
+        self, *args: Any, **options: Any
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        return super().command(*args, cls=_Command, **options)
 
 
 def network_named(name: str) -> Network:
@@ -156,9 +211,14 @@ def _open_at_once(name: str, flags: int) -> int:
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
+_DASH = Path("-")  # by custom a standard stream; a file of that name is called by its whole path
+
+
 @contextmanager
 def open_regular(path: Path) -> Iterator[tuple[BufferedReader, int]]:
     """A regular file and its size in bytes, above 0. Raises Unusable, OSError."""
+    if path == _DASH:
+        raise Unusable("-: standard input is not read; a file is needed")
     with open(path, "rb", opener=_open_at_once) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
@@ -185,6 +245,19 @@ def read_raw(path: Path, most: int) -> bytes:
         return raw_or_hex(read_file(path, 2 * most + 2))  # bitcoin-cli ends hex with a new line
     except CannotProve as error:
         raise Unusable(f"{path}: {error}") from None
+
+
+def check_output(path: Path, *inputs: Path | None, folder: Path | None = None) -> None:
+    """Raises Unusable where writing to `path` would destroy one of the files that are read, or of their folder."""
+    if path == _DASH:
+        raise Unusable("-: standard output is not written to; a file is needed")
+    for source in inputs:
+        if source is None or not os.path.exists(source):  # (Path.exists raises for some names)
+            continue
+        if os.path.exists(path) and path.samefile(source):
+            raise Unusable(f"{path}: the output is an input too; it must be another file")
+    if folder is not None and os.path.dirname(os.path.realpath(path)) == os.path.realpath(folder):
+        raise Unusable(f"{path}: the output lies in the folder that is read; it must be elsewhere")
 
 
 def write_file(path: Path, data: bytes) -> None:

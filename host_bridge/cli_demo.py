@@ -16,6 +16,7 @@ from host_bridge.cli_common import (
     fail,
     file_option,
     network_named,
+    output_failed,
     read_raw,
 )
 from host_bridge.demo import Demo, DemoFailed
@@ -23,7 +24,7 @@ from host_bridge.demo_screen import DemoScreen
 from host_bridge.demo_script import DemoScript, script_from_files, script_from_recording
 from host_bridge.emulator import DeviceStopped
 from host_bridge.header_file import check_header_file
-from host_bridge.micropython import MicroPythonNotFound
+from host_bridge.micropython import MicroPythonNotFound, require_micropython
 from host_bridge.recording import BadRecording, Recording
 from lightclient.hashes import hash_from_hex
 from lightclient.limits import MAX_BLOCK_WEIGHT
@@ -55,6 +56,8 @@ def demo(
     given = [headers is not None, block is not None, txid is not None]
     if any(given) and not all(given):
         fail(UNUSABLE, "--headers, --block and --txid go together")
+    if headers is None and (start_height or network != "mainnet"):
+        fail(UNUSABLE, "--start-height and --network need --headers, --block and --txid")
     screen = DemoScreen()
     with errors_end_the_command():
         try:
@@ -62,9 +65,14 @@ def demo(
                 script = _script_from_options(headers, start_height, network_named(network), block, txid)
             else:
                 script = script_from_recording(Recording.load_default())
+            require_micropython()
             Demo(script, screen, _PAUSE if screen.is_terminal else 0.0).run()
         except (BadRecording, MicroPythonNotFound) as error:
             raise Unusable(str(error)) from None
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            raise typer.Exit(output_failed(error)) from None  # the screen writes by itself
         except DemoFailed as error:
             fail(REFUSED, str(error))
         except DeviceStopped as error:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from host_bridge.cli_common import (
+    Commands,
     JsonOption,
     NetworkOption,
     errors_end_the_command,
@@ -24,7 +25,7 @@ from lightclient.headers.target import bits_to_target
 from lightclient.limits import EPOCH, MAX_HEIGHT
 from lightclient.params import MAINNET
 
-app = typer.Typer(help="Files of raw 80-byte block headers.", no_args_is_help=True)
+app = Commands(help="Files of raw 80-byte block headers.", no_args_is_help=True)
 
 FileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", readable=False, help="Raw headers of 80 bytes each, in order.")
@@ -45,7 +46,8 @@ def check(
             "--start-height",
             metavar="N",
             parser=whole_number(0, MAX_HEIGHT),
-            help="Height of the first header, the trusted anchor. Default: 0, or the one after the checkpoint.",
+            help="Height of the first header, the trusted anchor. Default: 0, or the one after the checkpoint unless "
+            "the file begins with the genesis header.",
         ),
     ] = None,
     checkpoint: Annotated[Path | None, file_option("Start from a checkpoint instead.")] = None,
@@ -62,15 +64,14 @@ def check(
     if checkpoint is not None:
         with errors_end_the_command(as_json, checkpoint):
             state = load_checkpoint(checkpoint, params)
-    first = start_height if start_height is not None else state.height + 1 if state else 0
     with errors_end_the_command(as_json, file):
-        checked = check_header_file(file, params, first, state)
+        checked = check_header_file(file, params, start_height, state)
     if as_json:
         print_json(_as_json(checked))
         return
     tip = checked.rules.state
     rate = checked.count / checked.seconds if checked.seconds else 0
-    say(f"good        {checked.count:,} headers of {network}, {first:,} to {tip.height:,}")
+    say(f"good        {checked.count:,} headers of {network}, {checked.first_height:,} to {tip.height:,}")
     say(f"tip         {hash_to_hex(tip.block_hash)}")
     say(f"chainwork   {tip.chainwork:064x}" + ("" if tip.complete else "  (of these headers alone)"))
     if checked.rules.unverified:
@@ -104,15 +105,33 @@ def info(
             "--start-height", metavar="N", parser=whole_number(0, MAX_HEIGHT), help="Height of the first header."
         ),
     ] = 0,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what is in a file of headers, without checking it."""
     params = network_named(network)
-    with errors_end_the_command(about=file):
+    with errors_end_the_command(as_json, file):
         found = look_at_header_file(file, start_height)
         tip = start_height + found.count - 1
         bits = read_bits(found.last, 0)
         # Core: GetDifficulty compares with mainnet's limit on every network
         difficulty = MAINNET.pow_limit / bits_to_target(bits, params, tip)
+    if as_json:
+        print_json(
+            {
+                "network": network,
+                "first_height": start_height,
+                "tip_height": tip,
+                "headers": found.count,
+                "first_hash": hash_to_hex(block_hash(found.first, 0)),
+                "first_time": read_time(found.first, 0),
+                "tip_hash": hash_to_hex(block_hash(found.last, 0)),
+                "tip_time": read_time(found.last, 0),
+                "bits": f"{bits:08x}",
+                "different_bits": len(found.bits),
+                "difficulty": difficulty,
+            }
+        )
+        return
     say(f"network     {network}")
     say(f"headers     {found.count:,}, heights {start_height:,} to {tip:,}")
     say(f"first       {hash_to_hex(block_hash(found.first, 0))}  {_utc(read_time(found.first, 0))}")

@@ -14,6 +14,7 @@ from host_bridge.cli_common import (
     NetworkOption,
     StartHeightOption,
     Unusable,
+    check_output,
     complain,
     errors_end_the_command,
     examples,
@@ -29,7 +30,7 @@ from host_bridge.cli_common import (
 )
 from host_bridge.header_file import check_header_file
 from host_bridge.path_index import index_header_file
-from host_bridge.proof_file import Wanted, judge_file
+from host_bridge.proof_file import Wanted, judge_files
 from host_bridge.proofs import proof_from_block, proof_from_merkleblock, proof_with_path
 from host_bridge.proofs import verify as verify_container
 from host_bridge.store_folder import OpenedStore, read_folder
@@ -89,6 +90,7 @@ def prove(
         ),
     ] = None,
     headers: Annotated[Path | None, file_option("With --for-size: raw headers from genesis, N or more.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a payment proof from a block, or from a merkleblock.
 
@@ -103,7 +105,9 @@ def prove(
         fail(UNUSABLE, "TXID: 64 hex digits belong there")
     if (for_size is None) != (headers is None):
         fail(UNUSABLE, "--for-size and --headers go together")
-    with errors_end_the_command(about=block):
+    with errors_end_the_command(as_json):
+        check_output(output, block, merkleblock, tx, coinbase, headers)
+    with errors_end_the_command(as_json, block):
         if block is not None and not (merkleblock or tx or coinbase):
             proof = proof_from_block(params, read_raw(block, MAX_BLOCK_WEIGHT), wanted, height)
         elif merkleblock is not None and tx is not None and block is None:
@@ -119,10 +123,23 @@ def prove(
         verified = verify_container(proof, params)
         if bytes(verified.txid) != wanted:
             raise Unusable(f"the transaction given is {hash_to_hex(verified.txid)}")
-    with errors_end_the_command(about=headers):
+    with errors_end_the_command(as_json, headers):
         if headers is not None and for_size is not None:
             proof = proof_with_path(proof, params, index_header_file(headers, params), for_size)
         write_file(output, proof)
+    if as_json:
+        print_json(
+            {
+                "network": network,
+                "txid": hash_to_hex(verified.txid),
+                "height": verified.height,
+                "block_hash": hash_to_hex(verified.block_hash),
+                "index": verified.index,
+                "for_size": for_size,
+                "bytes": len(proof),
+            }
+        )
+        return
     place = f"transaction {verified.index} of block {verified.height:,} on {network}"
     path = "" if for_size is None else f", with the path for {for_size:,} blocks"
     say(f"{printable(str(output))}: {len(proof):,} bytes; {place}{path}")
@@ -185,24 +202,23 @@ def verify(
     params = network_named(network or "mainnet") if network or headers else None
     chain: "ProofChain | None" = None
     if checkpoint is not None:
-        with errors_end_the_command(about=checkpoint):
+        with errors_end_the_command(as_json, checkpoint):
             stated, tip = read_checkpoint(checkpoint)
             if params not in (None, stated):
                 raise WrongNetwork(f"checkpoint of {stated.name}, not {network}")
         params, chain = stated, CheckpointChain(tip)
     elif state is not None:
-        with errors_end_the_command(about=state):
+        with errors_end_the_command(as_json, state):
             folder = read_folder(state)
             params = params or network_of_folder(folder)
             chain = OpenedStore(folder, params)
     scripts = _scripts(pay_to, [params] if params else list(NETWORKS.values()))
     if headers is not None and params is not None:
-        with errors_end_the_command(about=headers):
+        with errors_end_the_command(as_json, headers):
             chain = check_header_file(headers, params, start_height, keep=True)
     wanted = Wanted(params, chain, scripts, min_sats or 0, min_confirmations or 1)
-    verdicts = (verdict for path in files for verdict in judge_file(path, wanted))
     code = GOOD
-    for number, (where, verdict) in enumerate(verdicts):
+    for number, (where, verdict) in enumerate(judge_files(files, wanted)):
         code = max(code, verdict.exit_code)
         if as_json:
             print_json({"n": number, **verdict.as_json()})

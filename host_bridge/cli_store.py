@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from host_bridge.cli_common import (
+    Commands,
     JsonOption,
+    check_output,
     errors_end_the_command,
     examples,
     print_json,
@@ -32,7 +34,7 @@ from lightclient.headers.state import ChainState
 _MOST_EXPORT = 256 << 20  # bytes: all of mainnet for decades
 _MOST_EPOCHS = 10_000
 
-app = typer.Typer(help="A device's store: its headers and payments.", no_args_is_help=True)
+app = Commands(help="A device's store: its headers and payments.", no_args_is_help=True)
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", readable=False, help="The store's folder.")]
 
@@ -120,6 +122,7 @@ def export(
     That is its window of headers and the state below it. Payments stay with their device.
     """
     with errors_end_the_command(about=folder):
+        check_output(output, folder=folder)
         files = read_folder(folder)
         network = network_of(files)
         check_store(files, network, int(time.time()))

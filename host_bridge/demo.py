@@ -45,6 +45,7 @@ class Demo:
         self._session = BridgeSession(script.archive, f"lightclient {__version__}")
         self._tip = -1
         self._validated = 0
+        self._ping = 0  # the number of the PING sent after a block, 0: none yet
         self._settled = False  # in sync with what the bridge shows, as the device sees it
         self._least_heap = 1 << 62
         self._confirmed: list[int] = []
@@ -66,6 +67,7 @@ class Demo:
             self._play_forgeries()
             if script.archive.best_height < script.archive.last_height:
                 script.archive.best_height = script.archive.last_height
+                screen.the_rest()
                 self._session.announce()
                 self._sync("syncing the rest")
         screen.ending(self._validated, self._least_heap, self._pulses, len(script.forgeries))
@@ -106,6 +108,7 @@ class Demo:
                 raise DemoFailed("the headers end before every payment has its confirmations")
             time.sleep(self._pause)
             self._settled = False
+            self._ping = 0
             self._session.announce()
             self._wait(self._block_is_dealt_with, "deal with a block")
 
@@ -113,7 +116,13 @@ class Demo:
         self._listen()
         archive = self._script.archive
         in_sync = self._tip == archive.best_height and self._settled and not self._session.proofs_pending
-        return in_sync and not self._relay_on and self._pulses == len(self._confirmed)
+        if not in_sync or self._relay_on or self._pulses != len(self._confirmed):
+            self._ping = 0
+            return False
+        if self._ping == 0:  # a verdict comes before what follows from it: wait until that has come as well
+            self._ping = self._session.ping()
+            return False
+        return self._session.last_pong == self._ping
 
     def _play_forgeries(self) -> None:
         script = self._script

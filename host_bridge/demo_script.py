@@ -91,7 +91,7 @@ def script_from_recording(recording: Recording) -> DemoScript:
             if block_hash is not None:
                 proof = proof_from_block(network, recording.blocks[block_hash], recorded.txid)
                 height = verify(proof, network).height
-                archive.add_payment(recorded.script_pubkey, FoundPayment(height, block_hash, proof))
+                archive.add_payment(recorded.script_pubkey, FoundPayment(height, block_hash, recorded.txid, proof))
     first, second = recording.payments[0], recording.payments[1]
     archive.best_height = first.height - 1
     unpaid = _unpaid(network, len(payments) + 1)
@@ -131,7 +131,7 @@ def script_from_files(network: Network, headers: bytes, start_height: int, block
     outputs = list_outputs(_transaction(block, txid))
     largest = max(outputs, key=lambda output: output.amount)
     script = largest.script_pubkey
-    archive.add_payment(script, FoundPayment(height, block_hash, proof))
+    archive.add_payment(script, FoundPayment(height, block_hash, txid, proof))
     archive.best_height = height - 1
     confirmations = min(CONFIRMATIONS, archive.last_height - height + 1)
     payment = DemoPayment(1, kind_of(script), address_of(script, network), script, largest.amount)

@@ -1,5 +1,6 @@
 """A file of raw 80-byte headers: checked in batches, never read whole unless it is asked for."""
 
+import string
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from struct import iter_unpack
 
 from host_bridge.cli_common import PROGRESS_AFTER_BYTES, Unusable, open_regular, progress_bar, read_file
 from lightclient.cbor import MAP
-from lightclient.errors import CheckpointMismatch, HeaderNotInChain
+from lightclient.errors import BadGenesis, CheckpointMismatch, HeaderNotInChain
 from lightclient.headers.accumulator import Accumulator
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint
 from lightclient.headers.header import block_hash
@@ -30,9 +31,11 @@ def header_batches(path: Path, start_height: int, doing: str) -> Iterator[Iterat
     with open_regular(path) as (file, size):
         total = size // HEADER_SIZE
         if size % HEADER_SIZE:
+            _refuse_hex(path, file.peek(HEADER_SIZE)[:HEADER_SIZE])
             raise Unusable(f"{path}: TruncatedInput: {size} bytes are no multiple of {HEADER_SIZE}, so not headers")
         if start_height + total - 1 > MAX_HEIGHT:
             raise Unusable(f"{path}: LimitExceeded: {total} headers from {start_height} on, at most to {MAX_HEIGHT}")
+        _refuse_hex(path, file.peek(HEADER_SIZE)[:HEADER_SIZE])
         with progress_bar(doing, total, size > PROGRESS_AFTER_BYTES) as advance:
 
             def batches() -> Iterator[tuple[bytearray, int]]:
@@ -47,6 +50,14 @@ def header_batches(path: Path, start_height: int, doing: str) -> Iterator[Iterat
                     advance(count)
 
             yield batches()
+
+
+def _refuse_hex(path: Path, beginning: bytes) -> None:
+    if all(byte in _HEX for byte in beginning):
+        raise Unusable(f"{path}: headers as hex text; they must be raw, 80 bytes each (xxd -r -p makes them so)")
+
+
+_HEX = (string.hexdigits + string.whitespace).encode()
 
 
 # --- checking ---
@@ -89,48 +100,96 @@ class CheckedHeaders:
 
 
 def check_header_file(
-    path: Path, network: Network, start_height: int, checkpoint: ChainState | None = None, keep: bool = False
+    path: Path, network: Network, start_height: int | None, checkpoint: ChainState | None = None, keep: bool = False
 ) -> CheckedHeaders:
     """Check every header of a file; `keep` keeps them in memory as well.
 
-    With a checkpoint the file begins with the checkpoint's own header, or with the one after it.
+    With a checkpoint those up to it are skipped, and count for nothing (`Beginning`); its own, if there, counts.
     Raises the error of the first rule broken, Unusable, OSError.
     """
     rules = HeaderRules(network)
-    checked = CheckedHeaders(rules, start_height)
+    beginning = Beginning(path, rules, start_height, checkpoint)
+    first = beginning.first_height
+    skipped = max(checkpoint.height - first, 0) if checkpoint else 0
+    checked = CheckedHeaders(rules, first + skipped)
     kept = bytearray()
-    now = int(time.time())
-    with header_batches(path, start_height, "checking headers") as batches:
+    with header_batches(path, first, "checking headers") as batches:
         for buffer, count in batches:
             started = time.perf_counter()
-            skip = 0 if checked.count else _begin(rules, buffer, start_height, checkpoint, now)
-            rules.extend(buffer, skip * HEADER_SIZE, count - skip, now)
+            skip = beginning.skip(buffer, count)
+            rules.extend(buffer, skip * HEADER_SIZE, count - skip, beginning.now)
             checked.seconds += time.perf_counter() - started
             checked.count += count
             if keep:
                 kept += memoryview(buffer)[: count * HEADER_SIZE]
+    beginning.require_checkpoint()
+    checked.count -= skipped
     checked.headers = bytes(kept)
     return checked
 
 
-def _begin(rules: HeaderRules, buffer: bytearray, height: int, checkpoint: ChainState | None, now: int) -> int:
-    """Start with the first header; returns how many headers that took."""
-    if checkpoint is not None:
-        rules.state.copy_from(checkpoint)
-        if height == checkpoint.height:
-            if block_hash(buffer, 0) != checkpoint.block_hash:
-                raise CheckpointMismatch("the first header is not the checkpoint's", height)
+class Beginning:
+    """Where checking a file of headers begins: at genesis, at an anchor, or after a checkpoint.
+
+    With a checkpoint the file may begin at any height up to the one after it. What lies below the checkpoint is
+    not looked at, but its own header must be there, or the next one must follow it. `start_height` None: the
+    one after the checkpoint, or 0 when there is none or the file begins with the genesis header.
+    """
+
+    def __init__(self, path: Path, rules: HeaderRules, start_height: int | None, checkpoint: ChainState | None) -> None:
+        self.path = path
+        self.now = int(time.time())
+        self._rules = rules
+        self._checkpoint = checkpoint
+        if start_height is None:
+            start_height = 0
+            if checkpoint is not None and not _begins_at_genesis(path, rules.network):
+                start_height = checkpoint.height + 1
+        if checkpoint is not None:
+            if start_height > checkpoint.height + 1:
+                raise Unusable(f"{path} begins at {start_height}, the checkpoint stands at {checkpoint.height}")
+            rules.state.copy_from(checkpoint)
+        self.first_height = start_height
+        self._at = start_height  # the height of the next batch
+
+    def skip(self, buffer: bytearray, count: int, accumulator: Accumulator | None = None) -> int:
+        """How many headers of the next batch come before the first to be checked.
+
+        Raises CheckpointMismatch, or what the first header breaks.
+        """
+        at = self._at
+        self._at += count
+        base = self._checkpoint
+        if base is not None:
+            if at <= base.height < at + count:
+                if block_hash(buffer, (base.height - at) * HEADER_SIZE) != base.block_hash:
+                    raise CheckpointMismatch("another header stands there than the checkpoint's", base.height)
+            elif at == self.first_height == base.height + 1 and buffer[4:36] != base.block_hash:
+                raise CheckpointMismatch("the first header does not follow the checkpoint's", at)
+            return min(max(base.height + 1 - at, 0), count)
+        if at != self.first_height:
+            return 0
+        if at > 0:
+            self._rules.begin_at_anchor(buffer, 0, at, self.now)
             return 1
-        if height != checkpoint.height + 1:
-            raise Unusable(f"the file begins at {height}, the checkpoint stands at {checkpoint.height}")
-        if buffer[4:36] != checkpoint.block_hash:
-            raise CheckpointMismatch("the first header does not follow the checkpoint's", height)
-        return 0
-    if height == 0:
-        rules.begin_at_genesis(buffer, 0)
-    else:
-        rules.begin_at_anchor(buffer, 0, height, now)
-    return 1
+        try:
+            self._rules.begin_at_genesis(buffer, 0, accumulator)
+        except BadGenesis as error:
+            raise BadGenesis(f"{error} (a file that begins later needs --start-height)", 0) from None
+        return 1
+
+    def require_checkpoint(self) -> None:
+        """Raises Unusable when the file ended below the checkpoint."""
+        if self._checkpoint is not None and self._at <= self._checkpoint.height:
+            raise Unusable(
+                f"{self.path} holds heights {self.first_height} to {self._at - 1}, "
+                f"the checkpoint stands at {self._checkpoint.height}"
+            )
+
+
+def _begins_at_genesis(path: Path, network: Network) -> bool:
+    with open_regular(path) as (file, _):
+        return file.read(HEADER_SIZE) == network.genesis_header
 
 
 # --- looking ---

@@ -1,4 +1,4 @@
-"""A JSON proof (fields: CLI.md) turned into a container; the verifier judges it afterwards."""
+"""A JSON proof (fields: docs/COMMANDS.md) turned into a container; the verifier judges it afterwards."""
 
 from binascii import unhexlify
 from typing import Any
@@ -16,7 +16,7 @@ class UnreadableProof(ValueError):
 
 
 def proof_from_json(entry: object) -> bytes:
-    """The container of a JSON proof (fields: CLI.md). It has not been verified.
+    """The container of a JSON proof (fields: docs/COMMANDS.md). It has not been verified.
 
     Raises UnreadableProof; MissingCoinbaseProof when the coinbase is neither given nor the transaction
     itself; IndexOutOfRange and LimitExceeded for numbers that no container can hold.

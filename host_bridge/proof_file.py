@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 RESULTS = VALID, REFUSED, UNREADABLE = "valid", "refused", "unreadable"  # in the order of their exit codes
 
 MAX_JSON_SIZE = 64 << 20  # bytes: a few thousand proofs
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")  # PowerShell's > writes such text
 _BAR_FROM = 200  # proofs that take over a second on a small computer
 
 
@@ -58,6 +60,8 @@ class Verdict:
     height: int | None = None
     confirmations: int | None = None
     anchored: bool = False
+    output_index: int | None = None  # of the output that pays what was asked for
+    amount_sats: int | None = None
 
     @property
     def exit_code(self) -> int:
@@ -86,8 +90,21 @@ class Verdict:
         self.result, self.error, self.detail = UNREADABLE, "UnreadableProof", detail
 
 
-def judge_file(path: Path, wanted: Wanted) -> Iterator[tuple[str, Verdict]]:
-    """For each proof of a file where it stands (`FILE`, `FILE[index]`) and a verdict."""
+def judge_files(paths: list[Path], wanted: Wanted) -> Iterator[tuple[str, Verdict]]:
+    """For each proof of the files where it stands (`FILE`, `FILE[index]`) and a verdict."""
+    many = len(paths) >= _BAR_FROM
+    with _bar("verifying files", len(paths), many) as advance:
+        for path in paths:
+            yield from _judge_file(path, wanted, not many)
+            advance(1)
+
+
+def _bar(text: str, count: int, wanted: bool) -> AbstractContextManager[Callable[[int], None]]:
+    # on a terminal the verdicts themselves show how far it is
+    return progress_bar(text, count, wanted and not (sys.stdout and sys.stdout.isatty()))
+
+
+def _judge_file(path: Path, wanted: Wanted, wants_bar: bool) -> Iterator[tuple[str, Verdict]]:
     verdict = Verdict()
     try:
         proofs = _load(path)
@@ -100,9 +117,7 @@ def judge_file(path: Path, wanted: Wanted) -> Iterator[tuple[str, Verdict]]:
     if verdict.result != VALID:
         yield str(path), verdict
         return
-    # on a terminal the verdicts themselves show how far it is
-    wants_bar = len(proofs) >= _BAR_FROM and not (sys.stdout and sys.stdout.isatty())
-    with progress_bar("verifying proofs", len(proofs), wants_bar) as advance:
+    with _bar("verifying proofs", len(proofs), wants_bar and len(proofs) >= _BAR_FROM) as advance:
         for where, proof in proofs.items():
             yield where, _judge(proof, wanted)
             advance(1)
@@ -123,7 +138,11 @@ def _load(path: Path) -> dict[str, Any]:
             raise Unusable(f"{path}: no payment proof (.lcproof), and for JSON {size} bytes are over {MAX_JSON_SIZE}")
         data += file.read(MAX_JSON_SIZE)
     try:
-        value = json.loads(data, object_pairs_hook=_object, parse_constant=_no_constant)
+        text = data.decode("utf-16" if data[:2] in _UTF16_MARKS else "utf-8-sig")
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        said = f"neither a payment proof (.lcproof) nor JSON: byte {error.start} is not text (utf-8)"
+        raise Unusable(f"{path}: {said}") from None
     except (ValueError, RecursionError) as error:
         raise Unusable(f"{path}: neither a payment proof (.lcproof) nor good JSON: {error}") from None
     if not isinstance(value, list):
@@ -184,11 +203,13 @@ def _check(proof: Any, wanted: Wanted, verdict: Verdict) -> None:
     verdict.txid = hash_to_hex(verifier.txid)
     verdict.height = verifier.height
     verdict.anchored = verifier.anchored
+    if wanted.chain is not None:
+        verdict.confirmations = wanted.chain.tip_height - verifier.height + 1
     if script is not None:
+        if verifier.matches:
+            verdict.output_index, verdict.amount_sats = verifier.output_index, verifier.output_value
         request = PaymentRequest(0, script, wanted.min_sats, wanted.min_confirmations)
         request.check_output(verifier)
         verdict.detail = f"output {verifier.output_index} pays {verifier.output_value:,} sat"
-    if wanted.chain is not None:
-        verdict.confirmations = wanted.chain.tip_height - verifier.height + 1
-        if verdict.confirmations < wanted.min_confirmations:
-            raise NotEnoughConfirmations(f"{verdict.confirmations} of {wanted.min_confirmations} confirmations")
+    if verdict.confirmations is not None and verdict.confirmations < wanted.min_confirmations:
+        raise NotEnoughConfirmations(f"{verdict.confirmations} of {wanted.min_confirmations} confirmations")

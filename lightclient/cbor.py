@@ -1,6 +1,6 @@
 """A small canonical subset of CBOR (RFC 8949, section 4.2.1), read in place.
 
-Unsigned integers, byte strings, text, arrays and maps, all of definite length, each head in its
+Unsigned integers, byte strings, text (printable ASCII), arrays and maps, all of definite length, each head in its
 shortest form. Anything else is refused. A length is compared with the caller's ceiling and with
 what is there before it is used; nothing is copied.
 """
@@ -51,6 +51,12 @@ def read_head(buffer: "Buffer", offset: int, major: int, maximum: int) -> int:
     return value
 
 
+def _require_printable(raw: bytes) -> None:
+    for value in raw:
+        if not 0x20 <= value <= 0x7E:
+            raise NonCanonicalEncoding("CBOR: byte %d in a text is not printable ASCII" % value)
+
+
 class Reader:
     """Reads one item after the other from `buffer[start:end]`. Made once, `reset` for each message."""
 
@@ -99,12 +105,14 @@ class Reader:
         return bytes(self.buffer[self.offset - length : self.offset])
 
     def text(self, maximum: int) -> str:
-        """Text of at most `maximum` bytes of UTF-8."""
+        """Text of at most `maximum` characters of printable ASCII.
+
+        More is not needed for names and messages, and the two Pythons do not refuse the same malformed UTF-8.
+        """
         length = self.skip_string(TEXT, maximum)
-        try:
-            return str(bytes(self.buffer[self.offset - length : self.offset]), "utf-8")
-        except (UnicodeError, ValueError):
-            raise NonCanonicalEncoding("CBOR: text is not UTF-8")
+        raw = bytes(self.buffer[self.offset - length : self.offset])
+        _require_printable(raw)
+        return str(raw, "utf-8")
 
     def finish(self) -> None:
         """Raises TrailingData unless everything has been read."""
@@ -142,7 +150,9 @@ class Writer:
         self._string(BYTES, data)
 
     def text(self, text: str) -> None:
-        self._string(TEXT, text.encode())
+        raw = text.encode()
+        _require_printable(raw)
+        self._string(TEXT, raw)
 
     def _string(self, major: int, data: "Buffer") -> None:
         self.head(major, len(data))

@@ -9,10 +9,18 @@ Nothing is acted on but in an open session: a device that is cut off does not kn
 """
 
 from lightclient.compat import const
-from lightclient.errors import BadFrame, BadMessage, LightClientError
+from lightclient.errors import BadFrame, BadMessage, LightClientError, describe
 from lightclient.headers.chain import EXTENDED, REORGANISED, HeaderChain
 from lightclient.headers.compact import unpack_headers
-from lightclient.limits import HEADER_SIZE, MAX_BATCH_HEADERS, MAX_COUNT, MAX_EVENTS, MAX_LOCATOR
+from lightclient.limits import (
+    HEADER_SIZE,
+    LOCATOR_ENTRY,
+    MAX_BATCH_HEADERS,
+    MAX_COUNT,
+    MAX_EVENTS,
+    MAX_HEIGHT,
+    MAX_LOCATOR,
+)
 from lightclient.messages import (
     EVENT,
     EVENT_CONFIRMED,
@@ -22,7 +30,6 @@ from lightclient.messages import (
     GET_HEADERS,
     GONE,
     HEADERS,
-    LOCATOR_ENTRY,
     PROOF,
     PROOF_DATA,
     REFUSED,
@@ -32,12 +39,14 @@ from lightclient.messages import (
     STATE_WAITING,
     STATUS,
     TIP,
+    UNWATCH,
     VERDICT,
     WATCH,
     cut_text,
 )
-from lightclient.payments import PaymentBook, describe
+from lightclient.payments import PaymentBook
 from lightclient.session import DeviceSession
+from lightclient.spv.payment import NOT_GIVEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +58,7 @@ if TYPE_CHECKING:
 
     Event = tuple[int, int, bytes, int, int, str]  # as the fields of EVENT
 
+_REPLAY = "replay, not for money"
 _PLACES_KEPT = const(6)  # in the queue, for messages that a session cannot do without
 
 
@@ -77,12 +87,26 @@ class Client(DeviceSession):
     # --- what the program around it calls, besides `tick`, `receive`, `next_output` and `end_session` ---
 
     def wait_for(self, request: "PaymentRequest") -> None:
-        """Wait for a payment, from the present window on. LimitExceeded above MAX_REQUESTS."""
+        """Wait for a payment. LimitExceeded above MAX_REQUESTS.
+
+        A request without `from_height` gets the height after the tip: what is in the chain already does not
+        meet it. (As far as the chain is known: a device that is not in sync had better wait until it is.)
+        """
+        if request.from_height == NOT_GIVEN:
+            request.from_height = min(self.chain.tip_height + 1, MAX_HEIGHT)
         self.book.wait_for(request)
         if self.is_open:
             try:
                 self._watch(request)
             except LightClientError:  # the bridge takes nothing any more; the next one is told
+                self.end_session()
+
+    def stop_waiting(self, request_id: int) -> None:
+        """Give a request up: nothing that comes for it is acted on any more. Unknown ids are ignored."""
+        if self.book.stop_waiting(request_id) and self.is_open:
+            try:
+                self.endpoint.send(UNWATCH, (request_id,))
+            except LightClientError:  # the bridge takes nothing any more; the next one is not told of it
                 self.end_session()
 
     def now(self) -> int:
@@ -133,6 +157,9 @@ class Client(DeviceSession):
             raise BadMessage("a bridge does not send this")
 
     def _watch(self, request: "PaymentRequest") -> None:
+        from_height = max(request.from_height, 0)
+        if self.chain.accumulator is None:  # what is older than the window cannot be proved
+            from_height = max(from_height, self.chain.store.first_height)
         self.endpoint.send(
             WATCH,
             (
@@ -140,7 +167,7 @@ class Client(DeviceSession):
                 request.script_pubkey,
                 request.min_amount,
                 request.min_confirmations,
-                max(self.chain.store.first_height, 0),
+                from_height,
             ),
         )
 
@@ -175,7 +202,7 @@ class Client(DeviceSession):
             return
         grown = outcome in (EXTENDED, REORGANISED)
         if grown:
-            self.headers_validated = min(self.headers_validated + count, MAX_COUNT)
+            self.headers_validated = min(self.headers_validated + self.chain.joined, MAX_COUNT)
         self._look_again()
         # A batch without headers ends the asking. KNOWN and BRANCH are followed up from where they
         # ended (that stands first in the locator), so an honest bridge comes to its tip and says so.
@@ -234,7 +261,7 @@ class Client(DeviceSession):
                 chain.state.block_hash,
                 self.headers_validated,
                 min(self._heap_free(), MAX_COUNT),
-                cut_text(self.book.held_back),
+                cut_text(self.book.held_back or (_REPLAY if chain.network.is_replay else "")),
             ),
         )
 
@@ -249,6 +276,8 @@ class Client(DeviceSession):
         places = 2 * _PLACES_KEPT if kind == EVENT_PROOF_STAGE else _PLACES_KEPT
         if self.endpoint.has_places(places):
             self.endpoint.send(EVENT, event)
+        if kind == EVENT_CONFIRMED and self.endpoint.has_places(_PLACES_KEPT):
+            self.endpoint.send(UNWATCH, (request_id,))
         if kind == EVENT_TAKEN_BACK and request_id in self.book.requests:
             # the block may come back, in our chain alone: have its proof sent again
             self._watch(self.book.requests[request_id])

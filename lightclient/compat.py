@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     class micropython:
         @staticmethod
         def viper(function: F) -> F: ...
-        @staticmethod
-        def native(function: F) -> F: ...
 
     def const(value: int) -> int: ...
 
@@ -42,10 +40,6 @@ else:
 
         @staticmethod
         def viper(function):
-            return function
-
-        @staticmethod
-        def native(function):
             return function
 
     def const(value):

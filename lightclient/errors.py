@@ -21,6 +21,11 @@ class LightClientError(Exception):
         return self.detail
 
 
+def describe(error: LightClientError) -> str:
+    """One line: the class, which is the rule that was broken, and the detail."""
+    return type(error).__name__ + ": " + str(error)
+
+
 # --- encoding: the bytes are not what they claim to be ---
 class EncodingError(LightClientError):
     code = 0x10

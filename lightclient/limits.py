@@ -25,16 +25,16 @@ MAX_OUTPUTS = const(111_111)  # 4,000,000 weight / (4 x 9)
 MAX_SCRIPT_SIZE = const(4_000_000)  # a script is only as long as its transaction
 MAX_WITNESS_ITEMS = const(4_000_000)
 MAX_MONEY = const(21_000_000 * 100_000_000)  # satoshis: Core's MAX_MONEY
-MAX_SCRIPT_PUBKEY = const(520)  # bytes that a payment can ask for: MAX_SCRIPT_ELEMENT_SIZE
+MAX_SCRIPT_PUBKEY = const(520)  # bytes that a payment can ask for: our own choice, no standard output has more than 201
 MIN_COINBASE_SCRIPT = const(2)  # CheckTransaction: bad-cb-length
 MAX_COINBASE_SCRIPT = const(100)
 MAX_MERKLE_DEPTH = const(15)  # 2^15 > 16,666 transactions
-MAX_MERKLEBLOCK_HASHES = const(16_666)
 MAX_PROOF_SIZE = const(8_100_000)  # two transactions, two branches, a header, an accumulator path
 
 # --- link ---
 MAX_PAYLOAD = const(4096)  # bytes of a frame's payload: the device's one receive buffer
 MAX_BATCH_HEADERS = const(96)  # 96 x 80 bytes: the device's one batch buffer
+LOCATOR_ENTRY = const(36)  # bytes: height (uint32, little-endian), block_hash
 MAX_LOCATOR = const(12)  # (height, hash) pairs: 1 + 10 steps doubling + the window's base
 MAX_DETAIL = const(120)  # bytes of a text for people
 MAX_NAME = const(40)  # bytes of a name: network, device, version
@@ -42,4 +42,5 @@ MAX_COUNT = const(0x3FFFFFFF)  # of ids, counters and the like: a small integer 
 MAX_QUEUE = const(16)  # messages of an end that wait for credit
 MAX_OUTPUT = const(48)  # frames of an end that wait for the line
 MAX_REQUESTS = const(8)  # payments that a device waits for at a time
+MAX_ACTED_WATCHED = const(8)  # payments acted on whose blocks a device still looks after
 MAX_EVENTS = const(32)  # events that the program around a client has not read yet

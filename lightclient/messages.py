@@ -9,6 +9,7 @@ from lightclient.compat import const
 from lightclient.errors import BadMessage, LimitExceeded
 from lightclient.hashes import hmac_sha256
 from lightclient.limits import (
+    LOCATOR_ENTRY,
     MAX_BATCH_HEADERS,
     MAX_DETAIL,
     MAX_HEIGHT,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     Message = tuple[str, int, tuple[Field, ...]]
 
 PROTOCOL_VERSION = const(1)
-LOCATOR_ENTRY = const(36)  # bytes: height (uint32, little-endian), block_hash
 NONCE_SIZE = const(16)  # bytes of the nonce of HELLO
 MIN_PAYLOAD = const(256)  # bytes of payload that every device takes
 
@@ -155,11 +155,6 @@ def is_counted(message_type: int) -> bool:
     return message_type > AUTHENTICATE and message_type != GOODBYE
 
 
-def message_name(message_type: int) -> str:
-    """The name of a frame type, for logs; of an unknown one its number."""
-    return MESSAGES[message_type - 1][0] if 0 < message_type <= len(MESSAGES) else "type " + str(message_type)
-
-
 def _message(message_type: int, sender: int) -> "Message":
     if message_type < 1 or message_type > len(MESSAGES):
         raise BadMessage("unknown frame type " + str(message_type))
@@ -191,7 +186,7 @@ def encode(message_type: int, values: "tuple[Value, ...] | list[Value]", buffer:
         elif isinstance(value, str):
             if kind != TEXT:
                 raise BadMessage(name + "." + field[0] + " is not text")
-            _check(name, field, len(value.encode()))
+            _check(name, field, len(value))
             writer.text(value)
         else:
             if kind in (UINT, TEXT):
@@ -256,13 +251,12 @@ def view_room(message_type: int, max_payload: int) -> int:
 
 
 def cut_text(text: str, maximum: int = MAX_DETAIL) -> str:
-    """As much of the start of `text` as `maximum` bytes of UTF-8 hold: what a text field takes."""
-    raw = text.encode()
-    if len(raw) <= maximum:
-        return text
-    while raw[maximum] & 0xC0 == 0x80:  # not inside a character
-        maximum -= 1
-    return raw[:maximum].decode()
+    """The start of `text` as a text field takes it: what is not printable ASCII is a question mark."""
+    text = text[:maximum]
+    for character in text:
+        if not " " <= character <= "~":
+            return "".join([c if " " <= c <= "~" else "?" for c in text])
+    return text
 
 
 def authentication_mac(pairing_key: bytes, challenge: bytes, hello_nonce: bytes, device_id: bytes) -> bytes:

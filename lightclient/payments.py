@@ -2,12 +2,21 @@
 
 A proof makes a payment *seen*. It is *confirmed* when it has the confirmations that were asked for
 in a chain that is fit to act on (`HeaderChain.require_ready`); that is told once for each
-(txid, output index). A reorg that drops its block *takes it back*.
+(txid, output index). A reorg that drops its block *takes it back*; of the last payments acted on
+that is told as long as their blocks are in the window, and nothing else can be done about it.
 """
 
 from lightclient.compat import const
-from lightclient.errors import BadFrame, BadMessage, HeaderNotInChain, LightClientError, LimitExceeded
-from lightclient.limits import MAX_COUNT, MAX_REQUESTS
+from lightclient.errors import (
+    BadFrame,
+    BadMessage,
+    HeaderNotInChain,
+    LightClientError,
+    LimitExceeded,
+    NotEnoughConfirmations,
+    describe,
+)
+from lightclient.limits import MAX_ACTED_WATCHED, MAX_REQUESTS
 from lightclient.messages import (
     EVENT_CONFIRMED,
     EVENT_PAYMENT_SEEN,
@@ -29,11 +38,6 @@ if TYPE_CHECKING:
 
     # kind, request_id, txid, amount, confirmations, detail
     Report = Callable[[int, int, bytes, int, int, str], None]
-
-
-def describe(error: LightClientError) -> str:
-    """One line: the class, which is the rule that was broken, and the detail."""
-    return type(error).__name__ + ": " + str(error)
 
 
 class Payment:
@@ -70,6 +74,7 @@ class PaymentBook:
         self.verifier = verifier or ProofVerifier()
         self._chain = chain
         self._payments: "dict[int, Payment]" = {}
+        self._acted_on: "list[Payment]" = []  # the newest, to tell when a reorg drops their blocks
         self._acted = acted
         self._report = report
         self._request: "PaymentRequest | None" = None
@@ -84,14 +89,19 @@ class PaymentBook:
     def wait_for(self, request: "PaymentRequest") -> None:
         """Add a request; one of the same id is replaced, and what was proved for it forgotten.
 
-        Raises LimitExceeded above MAX_REQUESTS, or for an id that no message can carry.
+        Raises LimitExceeded above MAX_REQUESTS.
         """
-        if request.request_id > MAX_COUNT:
-            raise LimitExceeded("request id %d, at most %d" % (request.request_id, MAX_COUNT))
         if len(self.requests) >= MAX_REQUESTS and request.request_id not in self.requests:
             raise LimitExceeded("at most " + str(MAX_REQUESTS) + " payments are waited for at a time")
         self.requests[request.request_id] = request
         self._payments.pop(request.request_id, None)
+
+    def stop_waiting(self, request_id: int) -> bool:
+        """Give a request up, and what was proved for it. False when there is no such request."""
+        self._payments.pop(request_id, None)
+        if self._request is not None and self._request.request_id == request_id:
+            self.drop_proof()
+        return self.requests.pop(request_id, None) is not None
 
     def begin_proof(self, request_id: int, proof_id: int, size: int) -> None:
         """A proof of `size` bytes for a request comes. Raises BadMessage when nothing like it was asked for."""
@@ -171,11 +181,10 @@ class PaymentBook:
         """Look at every payment again: the chain, the clock or what the bridge knows has changed."""
         chain = self._chain
         self.held_back = ""
+        self._look_after_acted()
         for request_id in sorted(self._payments):
             payment = self._payments[request_id]
-            if payment.height >= chain.store.first_height - 1 and not chain.has_block(
-                payment.height, payment.block_hash
-            ):
+            if self._was_dropped(payment):
                 del self._payments[request_id]
                 self._tell(EVENT_TAKEN_BACK, payment, 0, "its block is no longer in the chain")
                 continue
@@ -183,14 +192,29 @@ class PaymentBook:
             if confirmations != payment.told:
                 payment.told = confirmations
                 self._tell(EVENT_PAYMENT_SEEN, payment, confirmations, "")
-            if confirmations < payment.request.min_confirmations:
-                continue
             try:
+                payment.request.check_confirmations(confirmations)
                 chain.require_ready(now, best_height)
+            except NotEnoughConfirmations:
+                continue
             except LightClientError as error:
                 self.held_back = describe(error)
                 continue
             self._act(payment, confirmations)
+
+    def _was_dropped(self, payment: Payment) -> bool:
+        """Whether its block has been replaced; one below the window cannot be any more."""
+        chain = self._chain
+        in_window = payment.height >= chain.store.first_height - 1
+        return in_window and not chain.has_block(payment.height, payment.block_hash)
+
+    def _look_after_acted(self) -> None:
+        for payment in list(self._acted_on):
+            if payment.height < self._chain.store.first_height - 1:
+                self._acted_on.remove(payment)
+            elif self._was_dropped(payment):
+                self._acted_on.remove(payment)
+                self._tell(EVENT_TAKEN_BACK, payment, 0, "already acted on, and its block is no longer in the chain")
 
     def _act(self, payment: Payment, confirmations: int) -> None:
         request_id = payment.request.request_id
@@ -203,6 +227,9 @@ class PaymentBook:
             return
         self._chain.floor = self._acted.floor
         self.requests.pop(request_id, None)
+        if len(self._acted_on) == MAX_ACTED_WATCHED:
+            self._acted_on.pop(0)
+        self._acted_on.append(payment)
         self._tell(EVENT_CONFIRMED, payment, confirmations, "")
 
     def _tell(self, kind: int, payment: Payment, confirmations: int, detail: str) -> None:

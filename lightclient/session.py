@@ -9,7 +9,7 @@ bridge that refuses us is not asked without end.
 from lightclient.clock import Clock
 from lightclient.compat import const
 from lightclient.endpoint import Endpoint
-from lightclient.errors import BadMessage, LightClientError, StoreError, WrongNetwork
+from lightclient.errors import BadMessage, LightClientError, StoreError, WrongNetwork, describe
 from lightclient.limits import MAX_COUNT, MAX_PAYLOAD
 from lightclient.messages import (
     AUTHENTICATE,
@@ -118,7 +118,7 @@ class DeviceSession:
                 self._break_silence()
             self._look_again()
         except StoreError as error:
-            self._refused(type(error).__name__ + ": " + str(error))
+            self._refused(describe(error))
             self.end_session()
         except LightClientError:  # the bridge takes nothing any more
             self.end_session()
@@ -133,7 +133,7 @@ class DeviceSession:
                 self._handle(self.endpoint.read_message(self._session == _OPEN))
             except LightClientError as error:
                 # The line, or who is at its other end, cannot be followed: begin again.
-                self._refused(type(error).__name__ + ": " + str(error))
+                self._refused(describe(error))
                 self.end_session()
 
     def next_output(self) -> bytes:

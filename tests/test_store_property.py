@@ -53,7 +53,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.files.cut_after = -1
             self.files._lose_power()
         except PowerCut:
-            pass
+            self.files.cut_after = -1  # the power is back
         work = self.device.store.committed_work
         self.device = Device(self.files, self.relay)
         assert self.device.chain.state.chainwork >= work

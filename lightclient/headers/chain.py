@@ -22,20 +22,18 @@ from lightclient.compat import const
 from lightclient.errors import (
     BadLink,
     HeaderNotInChain,
-    LightClientError,
     LimitExceeded,
     NotEnoughWork,
     NotSynced,
     ReorgTooDeep,
     StaleTip,
-    StoreError,
     TimeTooNew,
 )
 from lightclient.headers.checkpoint import decode_checkpoint, encode_checkpoint
 from lightclient.headers.header import MERKLE_ROOT, PREV_BLOCK_HASH
 from lightclient.headers.rules import HeaderRules
 from lightclient.headers.state import ChainState
-from lightclient.limits import HEADER_SIZE, MAX_BATCH_HEADERS, MAX_FUTURE_SECONDS
+from lightclient.limits import HEADER_SIZE, LOCATOR_ENTRY, MAX_BATCH_HEADERS, MAX_FUTURE_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,6 +74,7 @@ class HeaderChain:
         self.floor = 0
         self.before_reorg: "Callable[[int], None] | None" = None
         self.reorg_depth = 0  # headers that the last reorg took back
+        self.joined = 0  # headers of the last batch that are in the chain now and were not before
         self._saved = ChainState()
         self._branch = ChainState()
         self._fork_height = _NO_FORK
@@ -115,6 +114,7 @@ class HeaderChain:
         Returns EXTENDED, KNOWN, BRANCH, REORGANISED or REFETCH. Raises the error of the first rule broken
         (the chain is as before then), BadLink for an unknown parent, ReorgTooDeep for one below the window.
         """
+        self.joined = 0
         if count == 0:
             return KNOWN
         unverified = dict(self.rules.unverified)
@@ -151,7 +151,7 @@ class HeaderChain:
         self._saved.copy_from(state)
         try:
             borders = self._judge(buffer, offset, count, now, fill_links)
-        except LightClientError:
+        except BaseException:  # want of memory, too, must not leave the state ahead of the store
             state.copy_from(self._saved)
             raise
         self._store_batch(buffer, offset, count, borders)
@@ -171,23 +171,30 @@ class HeaderChain:
         return borders
 
     def _store_batch(self, buffer: bytearray, offset: int, count: int, borders: "Borders") -> None:
-        """Hand the store what now ends in `rules.state`. If it fails, the chain is back at the last commit."""
+        """Hand the store what now ends in `rules.state`.
+
+        If it fails, the chain is back at the last commit; in RAM, at `_saved`.
+        """
+        state = self.rules.state
         try:
-            self.store.append(buffer, offset, count, self.rules.state, borders)
-        except StoreError:
-            self.store.revert(self.rules.state)
+            self.store.append(buffer, offset, count, state, borders)
+        except BaseException:
+            state.copy_from(self._saved)
+            self.store.revert(state)
             raise
+        self.joined = count
 
     def _truncate(self, height: int) -> None:
         try:
             self.store.truncate(height)
-        except StoreError:
+        except BaseException:
             self.store.revert(self.rules.state)
             raise
 
     def commit(self) -> None:
         """Have the store make durable what it has: before the power is switched off."""
-        self.store.commit(self.rules.state)
+        if self.store.tip_height == self.rules.state.height:  # else going back has failed: what is durable stays
+            self.store.commit(self.rules.state)
 
     def _begin_branch(self, parent_height: int, parent_hash: "Buffer") -> None:
         self._fork_height = _NO_FORK
@@ -230,14 +237,17 @@ class HeaderChain:
         if self.reorg_depth and self.before_reorg:
             self.before_reorg(fork_height)
         if not whole:
-            self.store.promise(branch.chainwork)
+            work = branch.chainwork
             self._state_at(fork_height, branch)
+            self.store.promise(work)
             self._truncate(fork_height)
             chain.copy_from(branch)
             return REFETCH
+        borders = [border for border in borders if border[0] > fork_height]
+        self._state_at(fork_height, self._saved)
         self._truncate(fork_height)
         chain.copy_from(branch)
-        self._store_batch(buffer, offset, count, [border for border in borders if border[0] > fork_height])
+        self._store_batch(buffer, offset, count, borders)
         return REORGANISED if self.reorg_depth else EXTENDED
 
     def _is_own(self, height: int, buffer: bytearray, offset: int) -> bool:
@@ -298,11 +308,11 @@ class HeaderChain:
         step = 1
         height = self.tip_height
         lowest = self.lowest_fork
-        while length + 36 <= len(out):
+        while length + LOCATOR_ENTRY <= len(out):
             length = _write_entry(out, length, height, self.block_hash_at(height))
             if height == lowest:
                 break
-            if length + 72 > len(out):
+            if length + 2 * LOCATOR_ENTRY > len(out):
                 height = lowest
             else:
                 height = max(height - step, lowest)
@@ -335,5 +345,5 @@ class HeaderChain:
 def _write_entry(out: bytearray, offset: int, height: int, block_hash: bytes) -> int:
     """Write a pair of a locator; returns the offset after it."""
     out[offset : offset + 4] = height.to_bytes(4, "little")
-    out[offset + 4 : offset + 36] = block_hash
-    return offset + 36
+    out[offset + 4 : offset + LOCATOR_ENTRY] = block_hash
+    return offset + LOCATOR_ENTRY

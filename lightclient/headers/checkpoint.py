@@ -28,7 +28,7 @@ from lightclient.errors import BadProofOfWork, CheckpointMismatch, LimitExceeded
 from lightclient.headers.path import MAX_PEAKS_SIZE, MAX_UNFINISHED_SIZE
 from lightclient.headers.state import ChainState
 from lightclient.headers.target import bits_to_target
-from lightclient.limits import MAX_HEIGHT, MAX_NAME, MEDIAN_TIME_SPAN
+from lightclient.limits import EPOCH, MAX_HEIGHT, MAX_NAME, MEDIAN_TIME_SPAN
 from lightclient.serialize import read_uint32_le, write_uint32_le
 
 TYPE_CHECKING = False
@@ -142,6 +142,11 @@ def decode_checkpoint(network: "Network", data: "Buffer", state: ChainState) -> 
         raise BadProofOfWork("checkpoint: the tip's hash does not meet its bits", height)
     if complete and (0 in (first_time, first_bits, normal_bits) or known != min(MEDIAN_TIME_SPAN, height + 1)):
         raise CheckpointMismatch("checkpoint: says that it is complete and is not")
+    _require_agreement(
+        network, height, bits, read_uint32_le(times, 4 * (known - 1)), first_time, first_bits, normal_bits
+    )
+    if complete and int.from_bytes(chainwork, "big") <= height:  # every block is worth at least 1
+        raise CheckpointMismatch("checkpoint: less work than a chain of %d blocks has" % (height + 1), height)
     _set_accumulator(state, height, fields == _FIELDS_WITH_ACCUMULATOR, peaks, unfinished, complete, block_hash)
     state.height = height
     state.block_hash = block_hash
@@ -156,6 +161,22 @@ def decode_checkpoint(network: "Network", data: "Buffer", state: ChainState) -> 
     state.normal_bits = normal_bits
     state.chainwork = int.from_bytes(chainwork, "big")
     state.complete = bool(complete)
+
+
+def _require_agreement(
+    network: "Network", height: int, bits: int, time: int, first_time: int, first_bits: int, normal_bits: int
+) -> None:
+    """The tip's epoch as ChainState.absorb leaves it. Raises CheckpointMismatch for what it never leaves."""
+    if height % EPOCH == 0 and (first_time != time or first_bits != bits or normal_bits != bits):
+        raise CheckpointMismatch("checkpoint: the tip begins an epoch, and yet another block is said to", height)
+    if network.allow_min_difficulty:
+        exception = bits == network.pow_limit_bits  # the tip may be one: then the others are not its own
+    else:
+        exception = False
+        if first_bits not in (0, bits):
+            raise CheckpointMismatch("checkpoint: the epoch's first bits are not its bits", height)
+    if not exception and normal_bits not in (0, bits):
+        raise CheckpointMismatch("checkpoint: the last ordinary bits are not the tip's", height)
 
 
 def _set_accumulator(

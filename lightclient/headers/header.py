@@ -43,9 +43,5 @@ def read_bits(buffer: "Buffer", offset: int) -> int:
     return read_uint32_le(buffer, offset + BITS)
 
 
-def read_nonce(buffer: "Buffer", offset: int) -> int:
-    return read_uint32_le(buffer, offset + NONCE)
-
-
 def block_hash(buffer: "Buffer", offset: int) -> bytes:
     return hash256(memoryview(buffer)[offset : offset + HEADER_SIZE])

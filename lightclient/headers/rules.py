@@ -106,7 +106,10 @@ class HeaderRules:
         self.state.time_checked = True
 
     def begin_at_anchor(self, buffer: "bytes | bytearray", offset: int, height: int, now: int) -> None:
-        """Start with a header that is trusted for its place; what it carries itself is checked."""
+        """Start with a header that is trusted for its place; what it carries itself is checked.
+
+        Raises MalformedBits, BadProofOfWork, BadVersion, and TimeTooNew by the clock `now` (0: none).
+        """
         network = self.network
         state = ChainState()
         state.height = height - 1

@@ -1,8 +1,8 @@
-"""What the next header is judged by (DESIGN: a few numbers, whatever the height)."""
+"""What the next header is judged by: a few numbers, whatever the height."""
 
 from lightclient.headers.header import read_bits, read_time
 from lightclient.headers.target import bits_to_target, work
-from lightclient.limits import EPOCH, MEDIAN_TIME_SPAN
+from lightclient.limits import EPOCH, HEADER_SIZE, MEDIAN_TIME_SPAN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class ChainState:
         """
         height = self.height + count
         for i in range(min(count, MEDIAN_TIME_SPAN)):
-            self.times[(height - i) % MEDIAN_TIME_SPAN] = read_time(buffer, offset + 80 * (count - 1 - i))
+            self.times[(height - i) % MEDIAN_TIME_SPAN] = read_time(buffer, offset + HEADER_SIZE * (count - 1 - i))
         self.times_known = min(self.times_known + count, MEDIAN_TIME_SPAN)
         self.height = height
         self.block_hash = block_hash

@@ -130,6 +130,12 @@ class RamStore:
 
     def append(self, buffer: "Buffer", offset: int, count: int, state: "ChainState", borders: "Borders") -> None:
         """Keep `count` records that follow the tip; `state` is that after the last one."""
+        # what is about to be overwritten is given up first: the copying may fail for want of memory
+        self._states.extend(borders)
+        self.first_height = max(self.first_height, self.tip_height + count - self.capacity + 1)
+        # a state is of use only while the headers that follow it are in the window
+        while self._states and self._states[0][0] + 1 < self.first_height:
+            del self._states[0]
         view = memoryview(buffer)
         while count:
             slot = (self.tip_height + 1) % self.capacity
@@ -140,11 +146,6 @@ class RamStore:
             self.tip_height += run
             count -= run
             offset = end
-        self.first_height = max(self.first_height, self.tip_height - self.capacity + 1)
-        self._states.extend(borders)
-        # a state is of use only while the headers that follow it are in the window
-        while self._states and self._states[0][0] + 1 < self.first_height:
-            del self._states[0]
 
     def truncate(self, height: int) -> None:
         """Forget the headers above `height`."""
@@ -173,7 +174,8 @@ class RamStore:
         self.work = max(self.work, work)
 
     def revert(self, state: "ChainState") -> None:
-        """After a failed write: nothing to do, RAM does not fail."""
+        """After a write that failed, for want of memory: back to the tip that `state` stands at."""
+        self.truncate(state.height)
 
     def commit(self, state: "ChainState") -> None:
         """Make everything durable: RAM is not."""

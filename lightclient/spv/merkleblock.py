@@ -19,7 +19,7 @@ from lightclient.errors import (
 from lightclient.hashes import ZERO_HASH, hash256
 from lightclient.headers.header import block_hash, read_bits, read_merkle_root
 from lightclient.headers.target import bits_to_target, check_proof_of_work
-from lightclient.limits import HEADER_SIZE, MAX_BLOCK_TRANSACTIONS, MAX_MERKLE_DEPTH, MAX_MERKLEBLOCK_HASHES
+from lightclient.limits import HEADER_SIZE, MAX_BLOCK_TRANSACTIONS
 from lightclient.serialize import compact_size_length, read_compact_size, read_uint32_le
 
 TYPE_CHECKING = False
@@ -95,7 +95,7 @@ class MerkleBlock:
             raise LimitExceeded("merkleblock of %d transactions, 1 to %d" % (number_of_txs, MAX_BLOCK_TRANSACTIONS))
         hash_count = read_compact_size(buffer, offset, end)
         offset += compact_size_length(buffer[offset])
-        if hash_count > MAX_MERKLEBLOCK_HASHES or hash_count > number_of_txs:
+        if hash_count > number_of_txs:
             raise LimitExceeded("merkleblock: %d hashes for %d transactions" % (hash_count, number_of_txs))
         if hash_count * 32 > end - offset:
             raise TruncatedInput("merkleblock: %d hashes do not fit in it" % hash_count)
@@ -119,8 +119,6 @@ class MerkleBlock:
         self.depth = 0
         while (1 << self.depth) < number_of_txs:
             self.depth += 1
-        if self.depth > MAX_MERKLE_DEPTH:
-            raise LimitExceeded("merkleblock: tree of depth %d" % self.depth)
 
     def _traverse(self, wanted: int, branch: "bytearray | None") -> "Iterator[tuple[int, int]]":
         """Walk the tree depth first, yield (index, offset of the txid) of the matches, then judge the whole.

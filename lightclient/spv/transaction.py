@@ -28,6 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lightclient.serialize import Buffer
 
+_OUTPOINT = const(36)  # bytes: txid 32, output index 4
 _NULL_PREVOUT = ZERO_HASH + b"\xff\xff\xff\xff"  # Core: COutPoint::IsNull
 _PREFIX = const(6)  # bytes kept of the coinbase's script: the height of BIP34 takes at most 5
 _NODE_PAIR = const(64)  # an inner node of the Merkle tree is the hash of 64 bytes
@@ -171,11 +172,11 @@ class TransactionWalk(StreamParser):
 
     def _step(self, state: int) -> None:
         if state == _INPUT:
-            self._compact(36, _INPUT_SCRIPT)
+            self._compact(_OUTPOINT, _INPUT_SCRIPT)
         elif state == _INPUT_SCRIPT:
             size = self._number(limits.MAX_SCRIPT_SIZE, "bytes of script")
             if self._inputs == 1:
-                self.is_coinbase = self.scratch[:36] == _NULL_PREVOUT
+                self.is_coinbase = self.scratch[:_OUTPOINT] == _NULL_PREVOUT
                 self.coinbase_script_size = size
             self._pass_script(size, 4, _INPUT_END)
         elif state == _INPUT_END:

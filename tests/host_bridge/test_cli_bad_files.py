@@ -107,8 +107,8 @@ def test_text(tmp_path):
             assert str(bad) in complaint(*arguments, code=2)
     # what is no text may be a block, a merkleblock or a transaction that ends early
     bad = put(tmp_path / "picture", b"GIF89a\x00\x01")
-    for place, arguments in everywhere(bad, tmp_path).items():
-        said = complaint(*arguments, code=1 if place in ("block", "merkleblock", "tx", "coinbase") else 2)
+    for arguments in everywhere(bad, tmp_path).values():
+        said = complaint(*arguments, code=2)
         assert "TruncatedInput" in said or str(bad) in said
 
 
@@ -117,15 +117,15 @@ def test_text(tmp_path):
 
 def test_a_broken_block(tmp_path):
     path, out = tmp_path / "block", tmp_path / "out"
-    for bad, error in (
-        *((BLOCK_170[:size], "TruncatedInput") for size in (1, 79, 80, 81, 200, 489)),
-        (BLOCK_170 + b"\x00", "TrailingData"),
-        (BLOCK_170[:80] + b"\x00" + BLOCK_170[81:], "LimitExceeded"),
-        (BLOCK_170[:76] + b"\x00" + BLOCK_170[77:], "BadProofOfWork"),
-        (BLOCK_170[:75] + b"\xff" + BLOCK_170[76:], "MalformedBits"),
-        (BLOCK_170[:200] + b"\x00" + BLOCK_170[201:], "MerkleRootMismatch"),
+    for code, bad, error in (
+        *((2, BLOCK_170[:size], "TruncatedInput") for size in (1, 79, 80, 81, 200, 489)),
+        (2, BLOCK_170 + b"\x00", "TrailingData"),
+        (2, BLOCK_170[:80] + b"\x00" + BLOCK_170[81:], "LimitExceeded"),
+        (1, BLOCK_170[:76] + b"\x00" + BLOCK_170[77:], "BadProofOfWork"),
+        (1, BLOCK_170[:75] + b"\xff" + BLOCK_170[76:], "MalformedBits"),
+        (1, BLOCK_170[:200] + b"\x00" + BLOCK_170[201:], "MerkleRootMismatch"),
     ):
-        said = complaint("prove", TXID, "--block", put(path, bad), "-o", out, "--height=170", code=1)
+        said = complaint("prove", TXID, "--block", put(path, bad), "-o", out, "--height=170", code=code)
         assert said.startswith(f"{path}: {error}")
     assert list(tmp_path.iterdir()) == [path]
 
@@ -174,6 +174,40 @@ def test_output_that_can_not_be_written(tmp_path):
         assert said in text and text.startswith(f"{out or '.'}: ") and ".part" not in text
     assert Path("/dev/null").is_char_device()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["block", "fifo", "file"]
+
+
+def test_an_output_that_is_an_input(tmp_path):
+    block = put(tmp_path / "in.blk", BLOCK_170)
+    (tmp_path / "link").symlink_to(block)
+    os.link(block, tmp_path / "hard")
+    headers = put(tmp_path / "headers", Path(data_path(MAINNET_EARLY)).read_bytes()[:800])
+    checkpoint = tmp_path / "checkpoint"
+    making = ["checkpoint", "make", "--headers", headers, "--network=mainnet", "-o"]
+    run(*making, checkpoint)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    proving = ["prove", TXID, "--block", block, "--height=170", "-o"]
+    for arguments in (
+        [*proving, block],
+        [*proving, tmp_path / "link"],
+        [*proving, tmp_path / "hard"],
+        [*proving, headers, "--headers", headers, "--for-size=10"],
+        [*making, headers],
+        [*making, checkpoint, "--from", checkpoint],
+    ):
+        assert "the output is an input too" in complaint(*arguments, code=2)
+    for arguments in ([*proving, "-"], [*making, "-"]):
+        assert complaint(*arguments, code=2).startswith("-: standard output is not written to")
+    (tmp_path / "other").mkdir()
+    for arguments in everywhere(Path("-"), tmp_path / "other").values():
+        assert "-: " in complaint(*arguments, code=2)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_headers_as_hex(tmp_path):
+    text = Path(data_path(MAINNET_EARLY)).read_bytes()[:800].hex().encode()
+    for size in (1600, 1599):
+        bad = put(tmp_path / "hex", text[:size])
+        assert "headers as hex text" in complaint("headers", "check", bad, "--network=mainnet", code=2)
 
 
 def test_a_full_disk(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Broken proofs: one line that names the rule and the place; refused or unreadable as CLI.md says."""
+"""Broken proofs: one line that names the rule and the place; refused or unreadable as docs/COMMANDS.md says."""
 
 import json
 from pathlib import Path

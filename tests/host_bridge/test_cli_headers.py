@@ -36,9 +36,9 @@ def check(path, network, *options, code=0):
     return json.loads(result.stdout)
 
 
-def refused(path, network, *options):
+def refused(path, network, *options, code=1):
     """The JSON of a refusal; its one line on stderr says the same."""
-    result = run("headers", "check", path, "--network", network, "--json", *options, code=1)
+    result = run("headers", "check", path, "--network", network, "--json", *options, code=code)
     error = json.loads(result.stdout)
     assert list(error) == ["error", "height", "detail"]
     height = "" if error["height"] is None else f" at height {error['height']}"
@@ -133,6 +133,11 @@ def test_from_a_checkpoint(tmp_path, count):
         assert {**result, "first_height": 0, "headers": 10237, "seconds": 0} == {**whole, "seconds": 0}
     result = check(rest, "mainnet", "--checkpoint", checkpoint)
     assert (result["first_height"], result["tip_hash"]) == (count, whole["tip_hash"])
+    # a whole file: what lies below the checkpoint is skipped
+    for options in ([], ["--start-height", 0]):
+        result = check(data_path(MAINNET_EARLY), "mainnet", "--checkpoint", checkpoint, *options)
+        assert (result["first_height"], result["headers"]) == (count - 1, 10238 - count)
+        assert (result["tip_hash"], result["chainwork"]) == (whole["tip_hash"], whole["chainwork"])
 
 
 def test_a_checkpoint_that_does_not_fit(tmp_path):
@@ -142,11 +147,14 @@ def test_a_checkpoint_that_does_not_fit(tmp_path):
     for first in (99, 100):  # another header stands there
         error = refused(rest, "mainnet", "--checkpoint", checkpoint, "--start-height", first)
         assert (error["error"], error["height"]) == ("CheckpointMismatch", first)
-    for first in (0, 98, 101):
-        text = run(
-            "headers", "check", rest, "--network=mainnet", "--checkpoint", checkpoint, "--start-height", first, code=2
-        )
-        assert "the checkpoint stands at 99" in one_complaint(text.stderr)
+    for first in (0, 98):
+        error = refused(rest, "mainnet", "--checkpoint", checkpoint, "--start-height", first)
+        assert (error["error"], error["height"]) == ("CheckpointMismatch", 99)
+    checking = ("headers", "check", rest, "--network=mainnet", "--checkpoint", checkpoint)
+    assert "the checkpoint stands at 99" in complaint(*checking, "--start-height=101", code=2)
+    rest.write_bytes(headers_of(MAINNET_EARLY)[: 99 * 80])
+    assert "holds heights 0 to 98, the checkpoint stands at 99" in complaint(*checking, code=2)
+    rest.write_bytes(headers_of(MAINNET_EARLY)[101 * 80 :])
     assert refused(rest, "testnet3", "--checkpoint", checkpoint)["error"] == "WrongNetwork"
     data = checkpoint.read_bytes()
     tip_hash = hash256(headers_of(MAINNET_EARLY)[99 * 80 : 100 * 80])
@@ -156,7 +164,8 @@ def test_a_checkpoint_that_does_not_fit(tmp_path):
         ("BadProofOfWork", data.replace(tip_hash, b"\x55" * 32)),
     ):
         checkpoint.write_bytes(changed)
-        assert refused(rest, "mainnet", "--checkpoint", checkpoint)["error"] == name
+        code = 1 if name == "BadProofOfWork" else 2
+        assert refused(rest, "mainnet", "--checkpoint", checkpoint, code=code)["error"] == name
     for junk in (b"hello", b"", b"\x00" * 300, data + bytes(1322)):
         checkpoint.write_bytes(junk)
         said = run("headers", "check", rest, "--network", "mainnet", "--checkpoint", checkpoint, code=2)

@@ -9,6 +9,7 @@ import resource
 import shlex
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def test_help_fits_80_columns(command):
     assert max(len(line) for line in text.splitlines()) <= 80
     assert text.startswith(f"Usage: lightclient {command}".rstrip())
     assert "..." not in text.partition("Commands:")[2]
-    assert not re.search(r"<=|\bNone\b", text)
+    assert not re.search(r"<=|\bNone\b|<[\w\[\]]+>", text)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -181,6 +182,7 @@ def test_broken_pipe():
 
 
 def test_streams_that_are_closed_or_full():
+    program = shlex.join(PROCESS)
     good = f"{shlex.join(PROCESS)} verify {data_path(VALID)} --unanchored"
     bad = f"{shlex.join(PROCESS)} headers check /dev/null --network mainnet"
     for command, code, said in (
@@ -194,6 +196,11 @@ def test_streams_that_are_closed_or_full():
         (f"{bad} <&- >&- 2>&-", 2, ""),
         (f"{good} >/dev/full", 2, "lightclient: standard output: No space left on device\n"),
         (f"{good} --json >/dev/full", 2, "lightclient: standard output: No space left on device\n"),
+        (f"{program} --help >/dev/full", 2, "lightclient: standard output: No space left on device\n"),
+        (f"{program} verify --help >/dev/full", 2, "lightclient: standard output: No space left on device\n"),
+        (f"{program} --version >/dev/full", 2, "lightclient: standard output: No space left on device\n"),
+        (f"{program} demo >/dev/full", 2, ": No space left on device\n"),
+        (f"{shlex.quote(sys.executable)} -m host_bridge --version", 0, "lightclient 0."),
     ):
         result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False)
         assert result.returncode == code, (command, result)

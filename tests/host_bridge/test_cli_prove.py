@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from command_line import BLOCK_170, MERKLEBLOCK_170, complaint, early, late, put, run, verdicts
+from command_line import BLOCK_170, MERKLEBLOCK_170, complaint, early, late, one_complaint, put, run, verdicts
 from known_blocks import BLOCK_170_TRANSACTIONS, BLOCK_170_TXIDS_HEX, BLOCK_100000_TRANSACTIONS, BLOCK_100000_TXIDS_HEX
 from proof_cases import proof_170
 from support import cases, data_path
@@ -12,6 +12,8 @@ from support import cases, data_path
 from host_bridge.raw_block import parse_block
 from lightclient.hashes import hash_to_hex
 from lightclient.params import MAINNET, NETWORKS
+
+ENCODING = ("TruncatedInput", "TrailingData", "NonCanonicalEncoding", "LimitExceeded")
 
 
 def blocks():
@@ -87,7 +89,10 @@ def test_prove_from_the_real_merkleblocks(tmp_path):
                 made += 1
                 continue
             refused += 1
-            said = complaint(*arguments, code=1)
+            result = run(*arguments, code=None)
+            said = one_complaint(result.stderr)
+            unusable = said.startswith(ENCODING)  # no merkleblock, then; else it breaks a rule
+            assert result.stdout == "" and result.exit_code == (2 if unusable else 1), said
             assert not proof.exists()
             if case["expected"] == "valid":
                 assert said.startswith("MissingCoinbaseProof: ")
@@ -110,8 +115,8 @@ def test_prove_from_a_merkleblock(tmp_path):
     # the transaction is not that of TXID, or the coinbase is missing, or is none
     said = complaint("prove", BLOCK_170_TXIDS_HEX[0], *options, "--tx", files[1], "--coinbase", files[2], code=2)
     assert said == f"the transaction given is {BLOCK_170_TXIDS_HEX[1]}"
-    said = complaint("prove", BLOCK_170_TXIDS_HEX[1], *options, "--tx", files[1], code=1)
-    assert said.startswith("MissingCoinbaseProof: ")
+    said = complaint("prove", BLOCK_170_TXIDS_HEX[1], *options, "--tx", files[1], code=2)
+    assert said.startswith("the coinbase is needed too")
     said = complaint("prove", BLOCK_170_TXIDS_HEX[1], *options, "--tx", files[1], "--coinbase", files[1], code=1)
     assert said.startswith("TxidMismatch: ")
     put(files[1], BLOCK_100000_TRANSACTIONS[1])
@@ -120,7 +125,7 @@ def test_prove_from_a_merkleblock(tmp_path):
     for i in range(3):
         whole = files[i].read_bytes()
         put(files[i], whole[:-1])
-        said = complaint("prove", BLOCK_170_TXIDS_HEX[1], *options, "--tx", files[1], "--coinbase", files[2], code=1)
+        said = complaint("prove", BLOCK_170_TXIDS_HEX[1], *options, "--tx", files[1], "--coinbase", files[2], code=2)
         assert said.startswith("TruncatedInput: ")
         put(files[i], whole)
         if i == 0:
@@ -150,5 +155,19 @@ def test_arguments_of_prove(tmp_path):
     said = complaint("prove", "00" * 32, "--block", block, *out, code=2)
     assert said.startswith(f"transaction {'00' * 32} is not in block 00000000d1145790")
     said = complaint("prove", txid, "--block", block, *out, "--network=regtest", code=1)
-    assert said.startswith(f"{block}: HeightMismatch at height 170: ")
+    assert said.startswith(f"{block}: WrongNetwork: on regtest all bits are 207fffff")
     assert not (tmp_path / "proof").exists()
+
+
+def test_a_height_that_the_coinbase_contradicts(tmp_path):
+    """Also below the height from which BIP34 holds on the network: what stands there is above it."""
+    block = Path(data_path("blocks/mainnet_830000.blk"))
+    txid = hash_to_hex(parse_block(block.read_bytes())[1][2])
+    proving = ("prove", txid, "--block", block, "-o", tmp_path / "proof")
+    for height in (0, 170, 829999, 830001):
+        said = complaint(*proving, "--height", height, code=1)
+        assert said == f"{block}: HeightMismatch at height {height}: the coinbase tells height 830000 (BIP34)"
+    assert "WrongNetwork" in complaint(*proving, "--network=regtest", code=1)
+    made = json.loads(run(*proving, "--json").stdout)
+    assert (made["height"], made["txid"], made["for_size"]) == (830000, txid, None)
+    assert made["bytes"] == (tmp_path / "proof").stat().st_size

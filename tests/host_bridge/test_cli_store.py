@@ -179,3 +179,11 @@ def test_verify_with_a_state(tmp_path: Path) -> None:
     assert line["error"] == "HeaderNotInChain"
     assert "exclude" in complaint("verify", proof, "--state", store, "--unanchored", code=2)
     assert "no such folder" in complaint("verify", proof, "--state", tmp_path / "no", code=2)
+
+
+def test_an_export_does_not_go_into_the_store(store: Path) -> None:
+    before = picture(store)
+    for name in ("chain.a", "new"):
+        said = complaint("store", "export", store, "-o", store / name, code=2)
+        assert "the output lies in the folder that is read" in said
+    assert picture(store) == before

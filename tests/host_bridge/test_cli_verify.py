@@ -16,7 +16,18 @@ from lightclient.hashes import hash_to_hex
 from lightclient.params import MAINNET
 
 VALID = "proofs/proofs_valid_from_blocks.json"
-FIELDS = ["n", "result", "error", "detail", "txid", "height", "confirmations", "anchored"]
+FIELDS = [
+    "n",
+    "result",
+    "error",
+    "detail",
+    "txid",
+    "height",
+    "confirmations",
+    "anchored",
+    "output_index",
+    "amount_sats",
+]
 TXID = "2bc71c20dfffddd8ceff89f7ab53650dd60e67cb9c6d06811167f4e7047f6fc9"  # in block 830,000, six outputs and more
 
 
@@ -140,6 +151,7 @@ def test_pay_to(paid, address, sats):
     assert f"593 confirmations, {line['detail']}" in run("verify", paid, *late(), "--pay-to", address).stdout
     line = verdicts(paid, *late(), "--pay-to", address, "--min-sats", sats + 1, code=1)[0]
     assert (line["result"], line["error"], line["txid"], line["height"]) == ("refused", "AmountTooLow", TXID, 830000)
+    assert (line["confirmations"], line["amount_sats"]) == (593, sats)
     assert verdicts(paid, *late(), "--min-confirmations", 594, code=1)[0]["error"] == "NotEnoughConfirmations"
     assert "AmountTooLow at height 830000: " in complaint(
         "verify", paid, "--unanchored", "--pay-to", address, "--min-sats", 2_100_000_000_000_000, code=1
@@ -213,6 +225,8 @@ def test_headers_that_break_a_rule(paid, tmp_path):
     headers[80 * 7500 + 40] ^= 1
     path = put(tmp_path / "headers", headers)
     options = ("--start-height", 822528, "--headers")
+    said = json.loads(run("verify", paid, *options, path, "--json", code=1).stdout)
+    assert (said["error"], said["height"]) == ("BadProofOfWork", 830028)
     assert complaint("verify", paid, *options, path, code=1).startswith(f"{path}: BadProofOfWork at height 830028: ")
     assert "multiple of 80" in complaint("verify", paid, *options, put(path, headers[:-1]), code=2)
     assert "BadGenesis at height 0" in complaint("verify", paid, "--headers", data_path(MAINNET_LATE), code=1)

@@ -53,6 +53,21 @@ def test_the_default_needs_nothing_and_shows_everything() -> None:
     for rule in ("MerkleRootMismatch", "HeaderNotInChain", "NotThePayment", "SixtyFourByteTransaction"):
         assert f"refused  {rule}" in shown
     assert "#4 paid" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert shown.count("proof  ✓ format") == 4 + 4  # three, one of them moved by the reorg; the forged ones
+    assert all(line.count("✓ format") <= 1 for line in shown.splitlines())
+    assert_in_order(shown)
+
+
+def assert_in_order(shown: str) -> None:
+    """What a block brings stands under that block: a payment first seen in it has one confirmation there."""
+    expected = (["1 of 3", "2 of 3", "3 of 3"], ["1 of 3", "2 of 3", "2 of 3", "3 of 3"])
+    for request_id in (1, 2, 3):
+        lines = [line for line in shown.splitlines() if line.startswith(("block", "reorg", f"  #{request_id} "))]
+        counts = [i for i, line in enumerate(lines) if "confirmations" in line]
+        assert [lines[i][-6:] for i in counts] in expected
+        for i in counts:  # each under a line of its own
+            assert any(line.startswith(("block", "reorg")) for line in lines[max(i - 2, 0) : i])
 
 
 @pytest.mark.parametrize("index", [0, 925, 1850])

@@ -11,7 +11,7 @@ from firmware.device import Device
 from firmware.links import StreamLink
 from firmware.settings import Settings, load_settings
 from hardware.simulated import SimulatedBoard
-from lightclient.errors import LightClientError
+from lightclient.errors import LightClientError, StoreFull
 
 SCRIPT = "0014" + "42" * 20
 REQUEST = {"request_id": 1, "script_pubkey": SCRIPT, "min_amount": 1, "min_confirmations": 1}
@@ -82,6 +82,43 @@ def test_a_relay_opens_in_time_while_the_line_takes_nothing(pipes: Pipes) -> Non
     assert os.read(pipes.from_device, 65536).lstrip(b"\x00").startswith(b"\x7e\x01\x00")
 
 
+class Broken(Exception):
+    pass
+
+
+@pytest.mark.parametrize("error", [None, MemoryError, Broken, KeyboardInterrupt])
+@pytest.mark.parametrize("store_fails", [False, True])
+def test_a_relay_opens_whatever_ends_the_program(
+    pipes: Pipes, error: type[BaseException] | None, store_fails: bool
+) -> None:
+    board = Board()
+    device = Device(Settings({"network": "regtest", "requests": [REQUEST]}), pipes.link, board)
+    device._paid.append((1, b"t" * 32))
+    os.write(pipes.to_device, b"\x7e")
+    assert device.step() and board.relay_is_on
+    if error is None:
+        os.close(pipes.to_device)  # the cable is pulled out during the pulse
+    else:
+
+        def fail(*_: object) -> None:
+            raise error
+
+        device.client.tick = fail  # type: ignore[method-assign]
+    if store_fails:
+
+        def full(_: object) -> None:
+            raise StoreFull("no room")
+
+        device.client.chain.store.commit = full  # type: ignore[method-assign]
+    expected = StoreFull if store_fails else error
+    if expected is None:
+        device.run()
+    else:
+        with pytest.raises(expected):
+            device.run()
+    assert not board.relay_is_on
+
+
 def test_a_line_that_closes_ends_the_program(pipes: Pipes) -> None:
     device = Device(Settings({"network": "regtest"}), pipes.link, Board())
     os.close(pipes.to_device)
@@ -109,16 +146,35 @@ def test_a_line_that_breaks_while_the_device_writes_ends_the_program(pipes: Pipe
         {"pairing_key": "zz"},
         {"pairing_key": "abc"},
         {"pairing_key": 5},
+        {"pairing_key": "00"},
+        {"pairing_key": "00" * 31},
+        {"pairing_key": "00" * 33},
+        {"relay_seconds": True},
+        {"window": 256.0},
+        {"epochs": 3.0},
+        {"board": 7},
         {"checkpoint": "00" * 300},
         {"checkpoint": "a0"},
         {"checkpoint": "abc"},
         {"replay": {}},
         {"replay": {"minimum_chainwork": "xyz"}},
         {"replay": 1},
+        {"replay": {"minimum_chainwork": "-1"}},
+        {"replay": {"minimum_chainwork": 1}},
         {"requests": [{}]},
         {"requests": [1]},
         {"requests": 7},
-        {"requests": [REQUEST] * 9},
+        {"requests": [{**REQUEST, "request_id": i} for i in range(9)]},
+        {"requests": {"1": REQUEST}},
+        {"requests": [REQUEST, {**REQUEST, "min_amount": 7}]},
+        {"requests": [{**REQUEST, "request_id": 1.5}]},
+        {"requests": [{**REQUEST, "request_id": True}]},
+        {"requests": [{**REQUEST, "min_amount": 1000.0}]},
+        {"requests": [{**REQUEST, "min_amount": True}]},
+        {"requests": [{**REQUEST, "min_confirmations": 1.0}]},
+        {"requests": [{**REQUEST, "from_height": 1.0}]},
+        {"requests": [{**REQUEST, "from_height": -1}]},
+        {"requests": [{**REQUEST, "from_height": 1 << 30}]},
         {"requests": [{**REQUEST, "script_pubkey": "001"}]},
         {"requests": [{**REQUEST, "script_pubkey": ""}]},
         {"requests": [{**REQUEST, "min_amount": "1"}]},
@@ -131,6 +187,19 @@ def test_settings_that_cannot_be_used(values: object, tmp_path: Path) -> None:
     with pytest.raises((ValueError, LightClientError)) as caught:
         load_settings(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_settings_that_can() -> None:
+    key = bytes(range(32))
+    settings = Settings(
+        {
+            "replay": {"minimum_chainwork": "f0f"},
+            "pairing_key": key.hex(),
+            "requests": [REQUEST, {**REQUEST, "request_id": 2, "from_height": 800_000}],
+        }
+    )
+    assert settings.pairing_key == key and settings.network.minimum_chainwork == 0xF0F
+    assert [request.from_height for request in settings.requests] == [0, 800_000]
 
 
 def test_settings_that_are_no_json(tmp_path: Path) -> None:

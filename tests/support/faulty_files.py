@@ -4,7 +4,8 @@ Each call that writes is a step. `cut_after = n` lets n steps happen and raises 
 one, which is torn. What had not been synced is then settled by `chance`: of each file on its own,
 so that writes come out reordered, an append may survive whole, in part, in part with zeros behind
 it, or not; a whole-file write as the old content, none, or part of the new; a rename or removal
-happened or not. Runs on both Pythons.
+happened or not. The power is off then: what a handler of the program still writes is lost, until
+`cut_after` is set again. Runs on both Pythons.
 """
 
 from lightclient.errors import StoreFull, StoreLocked
@@ -42,6 +43,15 @@ class MemoryFiles:
         self._safe = {}  # name: bytes, as of the last sync
         self._moved = []  # (old name, new name) since then; new name "" for a removal
 
+    @property
+    def cut_after(self):
+        return self._cut_after
+
+    @cut_after.setter
+    def cut_after(self, steps):
+        self._cut_after = steps
+        self._off = False
+
     def content(self, name):
         return self._files[name]
 
@@ -59,14 +69,19 @@ class MemoryFiles:
         return len(self._files[name]) if name in self._files else -1
 
     def read_into(self, name, position, buffer):
+        if self._off:
+            raise PowerCut
         data = memoryview(self._files[name])[position : position + len(buffer)]
         memoryview(buffer)[: len(data)] = data
         return len(data)
 
     def _step(self, settle):
+        if self._off:
+            raise PowerCut
         if self.steps == self.cut_after:
             settle()
             self._lose_power()
+            self._off = True
             raise PowerCut
         self.steps += 1
 

@@ -37,7 +37,7 @@ from lightclient.messages import (
 )
 from lightclient.payments import PaymentBook
 from lightclient.spv.acted import ActedPayments
-from lightclient.spv.payment import PaymentRequest
+from lightclient.spv.payment import NOT_GIVEN, PaymentRequest
 from lightclient.wire import encode_frame
 
 NETWORK = trivial_network()
@@ -258,8 +258,10 @@ def last_locator(bridge):
     return [(int.from_bytes(raw[i : i + 4], "little"), raw[i + 4 : i + 36]) for i in range(0, len(raw), 36)]
 
 
-def request(request_id=1, script_pubkey=b"\x00\x14" + b"\x42" * 20, amount=50_000, confirmations=3):
-    return PaymentRequest(request_id, script_pubkey, amount, confirmations)
+def request(
+    request_id=1, script_pubkey=b"\x00\x14" + b"\x42" * 20, amount=50_000, confirmations=3, from_height=NOT_GIVEN
+):
+    return PaymentRequest(request_id, script_pubkey, amount, confirmations, from_height)
 
 
 if IS_MICROPYTHON:

@@ -11,8 +11,12 @@ from lightclient.errors import (
     ReorgTooDeep,
     StaleTip,
 )
+from lightclient.headers import chain as chain_module
 from lightclient.headers.chain import BRANCH, EXTENDED, KNOWN, REFETCH, REORGANISED, HeaderChain
+from lightclient.headers.checkpoint import encode_checkpoint
+from lightclient.headers.header import block_hash
 from lightclient.headers.rules import HeaderRules
+from lightclient.headers.state import ChainState
 from lightclient.headers.store import RamStore
 from lightclient.limits import EPOCH
 
@@ -70,6 +74,121 @@ def test_a_bad_header_in_a_batch_changes_nothing():
     assert chain.tip_height == 40 and chain.state.block_hash == before
     assert chain.store.tip_height == 40
     assert offer(chain, miner, miner.batch(12)) == EXTENDED
+
+
+class Failing:
+    """A function that raises MemoryError at its nth call."""
+
+    def __init__(self, function, calls):
+        self.function = function
+        self.calls = calls
+
+    def __call__(self, *args):
+        self.calls -= 1
+        if self.calls == 0:
+            raise MemoryError
+        return self.function(*args)
+
+
+def test_want_of_memory_changes_nothing():
+    """In every place of a batch; then the same batch is taken."""
+    chain, miner = begun(headers=43)
+    fork = Miner(NETWORK)
+    fork.batch(40)
+    batch = miner.batch(12)
+    branch = fork.batch(20, salt=7)
+    before = (chain.tip_height, chain.state.block_hash, chain.state.chainwork)
+    absorb_run = ChainState.absorb_run
+    for offered, count, height, outcome in ((batch, 12, 43, EXTENDED), (branch, 20, 40, REORGANISED)):
+        link = bytes(offered[4:36])
+        calls = 0
+        while True:
+            calls += 1
+            failing = [Failing(absorb_run, calls), Failing(encode_checkpoint, calls)][calls % 2]
+            if calls % 2:
+                chain_module.encode_checkpoint = failing
+            else:
+                ChainState.absorb_run = lambda *args, failing=failing: failing(*args)
+            try:
+                assert chain.accept(offered, 0, count, height, link, NOW) == outcome
+                break
+            except MemoryError:
+                assert (chain.tip_height, chain.state.block_hash, chain.state.chainwork) == before
+                assert chain.store.tip_height == before[0] and chain.joined == 0
+            finally:
+                chain_module.encode_checkpoint = encode_checkpoint
+                ChainState.absorb_run = absorb_run
+        assert calls > 1
+        before = (chain.tip_height, chain.state.block_hash, chain.state.chainwork)
+    assert same_tip(chain, fork)
+
+
+def test_want_of_memory_in_the_store():
+    """Extending changes nothing; in a reorg, whose old end is overwritten, the chain stands at the fork."""
+    chain, miner = begun(headers=200)
+    fork = miner.fork()
+    batch = miner.batch(90)
+    pages = chain.store._pages
+    for failures in range(4):
+        chain.store._pages = FailingPages(pages, failures)
+        raises(MemoryError, chain.accept, batch, 0, 90, 200, bytes(batch[4:36]), NOW)
+        chain.store._pages = pages
+        assert same_tip(chain, fork) and chain.store.tip_height == 200 and chain.joined == 0
+        header = bytearray(80)
+        for height in range(chain.store.first_height, 201):  # what the window says it has, it has
+            chain.store.read_into(height, header, 0)
+            assert chain.block_hash_at(height) == block_hash(header, 0)
+        out = bytearray(36 * 12)
+        chain.write_locator(out)
+    assert offer(chain, miner, batch) == EXTENDED and chain.joined == 90
+    branch = miner.fork()
+    own = miner.batch(2)
+    assert offer(chain, miner, own) == EXTENDED
+    longer = branch.batch(3, salt=5)
+    chain.store._pages = FailingPages(pages, 0)
+    raises(MemoryError, chain.accept, longer, 0, 3, 290, bytes(longer[4:36]), NOW)
+    chain.store._pages = pages
+    assert chain.tip_height == chain.store.tip_height == 290 and chain.joined == 0
+    assert offer(chain, branch, longer) == EXTENDED and chain.joined == 3 and same_tip(chain, branch)
+
+
+class FailingPages:
+    """The pages of a store; after so many that were taken to be written, memory is wanting."""
+
+    def __init__(self, pages, left):
+        self.pages = pages
+        self.left = left
+
+    def __getitem__(self, index):
+        return Page(self, self.pages[index])
+
+
+class Page:
+    def __init__(self, owner, page):
+        self.owner = owner
+        self.page = page
+
+    def __getitem__(self, where):
+        return self.page[where]
+
+    def __setitem__(self, where, data):
+        if self.owner.left == 0:
+            raise MemoryError
+        self.owner.left -= 1
+        self.page[where] = data
+
+
+def test_only_what_joined_is_counted():
+    chain, miner = begun(headers=40)
+    fork = miner.fork()
+    own = miner.batch(3)
+    offer(chain, miner, own)
+    assert chain.joined == 3
+    middle = fork.batch(2)  # the same headers again, and then a branch
+    branch = bytearray(middle + fork.batch(4, salt=7))
+    assert chain.accept(branch, 0, 6, 40, bytes(branch[4:36]), NOW) == REORGANISED
+    assert same_tip(chain, fork) and (chain.reorg_depth, chain.joined) == (1, 4)
+    assert chain.accept(branch, 0, 6, 40, bytes(branch[4:36]), NOW) == KNOWN and chain.joined == 0
 
 
 def test_a_branch_needs_more_work_and_equal_work_changes_nothing():

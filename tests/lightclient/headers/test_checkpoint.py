@@ -14,7 +14,7 @@ from lightclient.headers.accumulator import Accumulator
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint, encode_checkpoint
 from lightclient.headers.rules import HeaderRules
 from lightclient.headers.state import ChainState
-from lightclient.limits import MAX_HEIGHT
+from lightclient.limits import EPOCH, MAX_HEIGHT
 from lightclient.params import MAINNET
 
 NOW = START_TIME + 10 * 365 * 86400
@@ -68,6 +68,55 @@ def test_lies_are_refused():
     liar.complete = True
     liar.epoch_first_time = 0
     raises(CheckpointMismatch, decode_checkpoint, NETWORK, encode_checkpoint(NETWORK, liar), state)
+
+
+def lie(network, state, **changes):
+    """A checkpoint of `state` with these values changed, refused."""
+    liar = ChainState()
+    liar.copy_from(state)
+    for name, value in changes.items():
+        setattr(liar, name, value)
+    return str(raises(CheckpointMismatch, decode_checkpoint, network, encode_checkpoint(network, liar), ChainState()))
+
+
+def test_values_that_cannot_belong_together():
+    plain = trivial_network()
+    miner = Miner(plain)
+    other = plain.pow_limit_bits - 1
+    for height in (0, 30, EPOCH - 1, EPOCH, EPOCH + 1):
+        while miner.state.height < height:
+            miner.batch(min(48, height - miner.state.height), step=300)
+        state = miner.state
+        data = encode_checkpoint(plain, state)
+        decode_checkpoint(plain, data, ChainState())
+        lie(plain, state, normal_bits=other)
+        lie(plain, state, epoch_first_bits=other)
+        assert "less work" in lie(plain, state, chainwork=height)
+        if height % EPOCH == 0:
+            assert "begins an epoch" in lie(plain, state, epoch_first_time=state.time - 1)
+            lie(plain, state, complete=False, epoch_first_bits=0)
+        else:
+            liar = ChainState()
+            liar.copy_from(state)
+            liar.epoch_first_time -= 1  # nothing in it shows that
+            decode_checkpoint(plain, encode_checkpoint(plain, liar), ChainState())
+    assert state.bits != plain.pow_limit_bits
+
+
+def test_an_exceptions_bits_are_its_own():
+    """Where a block of 20 minutes may have the lowest difficulty, it alone differs from the ordinary bits."""
+    miner = Miner(NETWORK)
+    for _ in range(EPOCH // 48):
+        miner.batch(48, step=300)
+    miner.batch(3, step=300)
+    ordinary = ChainState()
+    ordinary.copy_from(miner.state)
+    assert ordinary.bits == ordinary.normal_bits != NETWORK.pow_limit_bits
+    lie(NETWORK, ordinary, normal_bits=NETWORK.pow_limit_bits)
+    miner.batch(1, step=1300)
+    state = miner.state
+    assert state.bits == NETWORK.pow_limit_bits != state.normal_bits
+    decode_checkpoint(NETWORK, encode_checkpoint(NETWORK, state), ChainState())
 
 
 def test_every_cut_and_every_flip_ends_in_an_error_of_ours_or_in_another_checkpoint():

@@ -1,14 +1,15 @@
 from lightclient.hashes import hash_to_hex
 from lightclient.headers.header import (
+    NONCE,
     block_hash,
     read_bits,
     read_merkle_root,
-    read_nonce,
     read_prev_block_hash,
     read_time,
     read_version,
 )
 from lightclient.params import MAINNET
+from lightclient.serialize import read_uint32_le
 
 # Block 170, the first with a payment, is well-known.
 HEADER_170 = bytes.fromhex(
@@ -24,7 +25,7 @@ def test_fields_of_block_170():
     assert hash_to_hex(read_merkle_root(buffer, 80)).startswith("7dac2c5666815c17a3b36427de37bb9d")
     assert read_time(buffer, 80) == 1231731025
     assert read_bits(buffer, 80) == 0x1D00FFFF
-    assert read_nonce(buffer, 80) == 1889418792
+    assert read_uint32_le(buffer, 80 + NONCE) == 1889418792
     assert hash_to_hex(block_hash(buffer, 80)) == "00000000d1145790a8694403d4063f323d499e655c83426834d4ce2f8dd4a2ee"
 
 

@@ -8,9 +8,9 @@ from lightclient.errors import (
     NotEnoughConfirmations,
     NotThePayment,
 )
-from lightclient.limits import MAX_HEIGHT, MAX_MONEY, MAX_SCRIPT_PUBKEY
+from lightclient.limits import MAX_COUNT, MAX_HEIGHT, MAX_MONEY, MAX_SCRIPT_PUBKEY
 from lightclient.params import MAINNET
-from lightclient.spv.payment import PaymentRequest
+from lightclient.spv.payment import NOT_GIVEN, PaymentRequest
 
 TO_FINNEY = BLOCK_170_TRANSACTIONS[1][-4 - 76 - 67 : -4 - 76]
 BACK = BLOCK_170_TRANSACTIONS[1][-71:-4]
@@ -48,11 +48,19 @@ class Proof:
     matches = 3
     output_index = 2
     output_value = 7
+    height = 170
 
 
 def test_outputs_are_not_added_up():
     request(min_amount=7).check_output(Proof())
     raises(AmountTooLow, request(min_amount=8).check_output, Proof())
+
+
+def test_blocks_before_the_request():
+    for from_height in (NOT_GIVEN, 0, 169, 170):
+        PaymentRequest(1, b"a", 7, 1, from_height).check_output(Proof())
+    error = raises(NotThePayment, PaymentRequest(1, b"a", 7, 1, 171).check_output, Proof())
+    assert str(error) == "an old payment: block 170, only blocks from 171 on count"
 
 
 def test_confirmations():
@@ -65,15 +73,17 @@ def test_confirmations():
 
 def test_ceilings():
     PaymentRequest(0, b"a", 0, 1)
-    PaymentRequest(0xFFFFFFFF, b"a" * MAX_SCRIPT_PUBKEY, MAX_MONEY, MAX_HEIGHT)
+    PaymentRequest(MAX_COUNT, b"a" * MAX_SCRIPT_PUBKEY, MAX_MONEY, MAX_HEIGHT, MAX_HEIGHT)
     for arguments in (
         (-1, b"a", 1, 1),
-        (1 << 32, b"a", 1, 1),
+        (MAX_COUNT + 1, b"a", 1, 1),
         (1, b"", 1, 1),
         (1, b"a" * (MAX_SCRIPT_PUBKEY + 1), 1, 1),
         (1, b"a", -1, 1),
         (1, b"a", MAX_MONEY + 1, 1),
         (1, b"a", 1, 0),
         (1, b"a", 1, MAX_HEIGHT + 1),
+        (1, b"a", 1, 1, -2),
+        (1, b"a", 1, 1, MAX_HEIGHT + 1),
     ):
         raises(LimitExceeded, PaymentRequest, *arguments)

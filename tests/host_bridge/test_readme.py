@@ -1,0 +1,45 @@
+"""README.md: its Python example runs and its commands do what it says, on the files that it names."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from support import data_path
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_examples_run_on_real_files(tmp_path: Path) -> None:
+    (tmp_path / "mainnet_822528_830592.bin").symlink_to(data_path("headers/mainnet_822528_830592.bin"))
+    (tmp_path / "830000.blk").symlink_to(data_path("blocks/mainnet_830000.blk"))
+    commands = re.findall(r"^lightclient ((?:prove|verify) .*)$", README, re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        run = subprocess.run(
+            [sys.executable, "-m", "host_bridge.cli", *command.split()],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
+    (code,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    (said,) = re.findall(r"print\(.*\)  # (.*)$", code, re.MULTILINE)
+    assert run.stdout.strip() == said
+
+
+def test_the_files_that_it_links_to_are_there() -> None:
+    for link in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / link).exists(), link
