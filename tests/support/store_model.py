@@ -8,6 +8,7 @@ from binascii import crc32
 from mining import START_TIME, Miner, trivial_network
 
 from lightclient.errors import AlreadyActed, NotSynced, StoreFull
+from lightclient.headers.accumulator import Accumulator
 from lightclient.headers.chain import HeaderChain
 from lightclient.headers.checkpoint import encode_checkpoint
 from lightclient.headers.envelope import HEAD_SIZE, MIGRATIONS, RECORD, seal
@@ -25,7 +26,7 @@ BATCH = 4
 
 def genesis():
     rules = HeaderRules(NETWORK)
-    rules.begin_at_genesis(NETWORK.genesis_header, 0)
+    rules.begin_at_genesis(NETWORK.genesis_header, 0, Accumulator())
     return rules.state
 
 
@@ -142,6 +143,8 @@ def check(device, branches, least_work, relay):
         middle = (store.first_height + store.tip_height) // 2
         chain._state_at(middle, chain._branch)
         assert chain._branch.block_hash == branch[0].hash_at(middle)
+        assert_covers(chain._branch, branch[0])
+    assert_covers(state, branch[0])
     # no payment twice
     for txid in relay:
         try:
@@ -150,6 +153,16 @@ def check(device, branches, least_work, relay):
         except AlreadyActed:
             pass
     assert len(set(relay)) == len(relay)
+
+
+def assert_covers(state, branch):
+    """The accumulator of `state` is that over all hashes of the branch from genesis on."""
+    accumulator = Accumulator()
+    for height in range(state.height + 1):
+        accumulator.append(branch.hash_at(height))
+    assert state.accumulator.count == accumulator.count
+    assert state.accumulator.peaks() == accumulator.peaks()
+    assert state.accumulator.unfinished() == accumulator.unfinished()
 
 
 def picture(device):
