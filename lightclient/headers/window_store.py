@@ -83,7 +83,10 @@ class WindowStore(WindowFiles):
         if state.height > self.tip_height:
             self.tip_height = self._written = state.height
             self._cut_to_known()  # what follows is of no use
-            self._commit(state)
+            try:
+                self._commit(state)
+            except StoreFull:
+                self.revert(state)  # a full flash opens all the same; what is not committed comes again
 
     def begin(self, height: int, checkpoint: bytes) -> None:
         """A new store; the tip is the block of `checkpoint`, at `height`."""
