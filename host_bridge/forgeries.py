@@ -25,8 +25,9 @@ class Forgery:
 def forge(network: Network, height: int, block: bytes, txid: bytes, script_pubkey: bytes) -> list[Forgery]:
     """Proofs that pretend to pay `script_pubkey` with transaction `txid` of a genuine block."""
     header = block[:HEADER_SIZE]
-    transactions = [block[start:end] for start, end, _ in parse_block(block)]
-    row = [found for _, _, found in parse_block(block)]
+    places = parse_block(block)
+    transactions = [block[start:end] for start, end, _ in places]
+    row = [found for _, _, found in places]
     index = row.index(txid)
     depth = len(merkle_branch(row, 0)) // 32
     coinbase = (transactions[0], merkle_branch(row, 0))

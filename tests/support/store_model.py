@@ -5,6 +5,7 @@ The epochs of the files are 16 headers long, the window is three of them.
 
 from binascii import crc32
 
+from faulty_files import MemoryFiles
 from mining import START_TIME, Miner, trivial_network
 
 from lightclient.errors import AlreadyActed, NotSynced, StoreFull
@@ -117,6 +118,21 @@ class Device:
         self.chain.floor = self.acted.floor
         self.relay.append(bytes(txid))
         self.acted.finish(1, txid)
+
+
+def synced(branch, height, files=None, **options):
+    """Files, and a device on them that has taken and committed `branch` up to `height`."""
+    files = files or MemoryFiles()
+    device = Device(files, [], **options)
+    device.sync(branch, 24, height)
+    device.store.commit(device.chain.state)
+    return files, device
+
+
+def reopened(files, **options):
+    """A device on the files of one that has gone without closing them."""
+    files.locked = False
+    return Device(files, [], **options)
 
 
 def check(device, branches, least_work, relay):

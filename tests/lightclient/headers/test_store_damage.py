@@ -1,5 +1,4 @@
-from faulty_files import MemoryFiles
-from store_model import Branch, Device, check, migrate_from_0, picture
+from store_model import Branch, Device, check, migrate_from_0, picture, synced
 from support import raises
 
 from lightclient.errors import (
@@ -11,19 +10,6 @@ from lightclient.errors import (
 from lightclient.headers.envelope import MIGRATIONS, seal
 
 BRANCH = Branch().grow(70)
-
-
-def synced(height, files=None, **options):
-    files = files or MemoryFiles()
-    device = Device(files, [], **options)
-    device.sync(BRANCH, 24, height)
-    device.store.commit(device.chain.state)
-    return files, device
-
-
-def reopened(files, **options):
-    files.locked = False
-    return Device(files, [], **options)
 
 
 def damages(whole, older):
@@ -38,9 +24,9 @@ def damages(whole, older):
 
 
 def test_every_file_damaged_in_every_way_is_found_or_does_no_harm():
-    files, device = synced(70)
+    files, device = synced(BRANCH, 70)
     device.pay(b"\x07" * 32, 60)
-    older, _ = synced(55)
+    older, _ = synced(BRANCH, 55)
     goal = picture(device)
     named = {}
     for name in files.names():
@@ -63,7 +49,7 @@ def test_every_file_damaged_in_every_way_is_found_or_does_no_harm():
 
 
 def test_files_of_another_network_and_of_another_version_are_refused():
-    files, _ = synced(70)
+    files, _ = synced(BRANCH, 70)
     for name in files.names():
         other = files.copy()
         data = bytearray(other.content(name))
@@ -94,7 +80,7 @@ def crc(data):
 
 
 def test_headers_without_a_record_are_no_new_store():
-    files, device = synced(50)
+    files, device = synced(BRANCH, 50)
     device.pay(b"\x07" * 32, 40)
     files.remove("chain.a")
     files.remove("chain.b")

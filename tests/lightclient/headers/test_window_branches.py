@@ -1,5 +1,5 @@
 from faulty_files import MemoryFiles
-from store_model import NETWORK, NOW, Branch, Device, check, picture
+from store_model import NETWORK, NOW, Branch, Device, check, picture, reopened, synced
 from support import raises
 
 from lightclient.errors import (
@@ -10,19 +10,6 @@ from lightclient.headers.chain import BRANCH as BRANCH_SO_FAR
 from lightclient.headers.chain import EXTENDED, REFETCH
 
 BRANCH = Branch().grow(100)
-
-
-def synced(height, files=None, **options):
-    files = files or MemoryFiles()
-    device = Device(files, [], **options)
-    device.sync(BRANCH, 24, height)
-    device.store.commit(device.chain.state)
-    return files, device
-
-
-def reopened(files, **options):
-    files.locked = False
-    return Device(files, [], **options)
 
 
 def test_a_reorg_waits_on_flash_until_it_has_more_work():
@@ -49,7 +36,7 @@ def test_a_reorg_waits_on_flash_until_it_has_more_work():
 
 
 def test_below_the_window_nothing_is_changed():
-    _, device = synced(100)
+    _, device = synced(BRANCH, 100)
     before = picture(device)
     new = BRANCH.fork(60)
     new.grow(4, 9)
@@ -76,7 +63,7 @@ def test_a_long_first_sync_writes_only_what_is_kept():
     for one in (device, again):
         one.sync(BRANCH)
         one.store.commit(one.chain.state)
-        assert picture(one) == picture(synced(100)[1])
+        assert picture(one) == picture(synced(BRANCH, 100)[1])
         check(one, [BRANCH], one.chain.state.chainwork, [])
 
 
