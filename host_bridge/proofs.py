@@ -31,6 +31,7 @@ __all__ = [
     "UnreadableProof",
     "network_of",
     "proof_from_block",
+    "proof_from_branches",
     "proof_from_json",
     "proof_from_merkleblock",
     "raw_or_hex",
@@ -127,7 +128,7 @@ def proof_from_block(network: Network, block: bytes, txid: bytes, height: int | 
     index = row.index(txid)
     transaction, coinbase = (block[start:end] for start, end, _ in (transactions[index], transactions[0]))
     branch = merkle_branch(row, index)
-    return _finished(
+    return proof_from_branches(
         network, height, block[:HEADER_SIZE], txid, index, transaction, branch, coinbase, merkle_branch(row, 0)
     )
 
@@ -157,7 +158,9 @@ def proof_from_merkleblock(
         raise TxidMismatch("the given coinbase is not the first transaction of this block")
     branch = tree.merkle_branch(index)
     header = merkleblock[:HEADER_SIZE]
-    return _finished(network, height, header, txid, index, transaction, branch, coinbase, tree.merkle_branch(0))
+    return proof_from_branches(
+        network, height, header, txid, index, transaction, branch, coinbase, tree.merkle_branch(0)
+    )
 
 
 class _ForgottenHeaders:
@@ -188,7 +191,7 @@ def proof_with_path(container: bytes, network: Network, index: "PathIndex", size
     return container
 
 
-def _finished(
+def proof_from_branches(
     network: Network,
     height: int | None,
     header: bytes,
@@ -199,7 +202,11 @@ def _finished(
     coinbase: bytes,
     coinbase_branch: bytes,
 ) -> bytes:
-    """Encode, and verify before anyone gets it."""
+    """A verified container from what servers hand out in pieces: every form of input ends here.
+
+    Hashes in internal order, a branch is its hashes one after the other from the leaf up. At index 0 the
+    transaction is the coinbase itself. Raises as `proof_from_block` does, and what verifying raises.
+    """
     if not network.retargets and read_bits(header, 0) != network.pow_limit_bits:
         raise WrongNetwork(f"on {network.name} all bits are {network.pow_limit_bits:08x}, not this block's")
     told = _height_told(network, header, coinbase)
