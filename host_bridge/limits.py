@@ -1,12 +1,10 @@
 """Every ceiling of the bridge on what comes from outside, with its reason. The device's own: lightclient/limits.py."""
 
-from lightclient.limits import MAX_TRANSACTION_SIZE
-
 # --- what nodes and servers answer ---
 MAX_JSON_VALUES = 200_000  # objects that a JSON answer may become: 8 MB of "[],[]," would fill a small computer
 MAX_SHORT_ANSWER = 4_096  # bytes: a hash, a height, a status
 MAX_BRANCH_ANSWER = 16_384  # bytes: a Merkle branch as JSON
-MAX_RAW_JSON = 2 * MAX_TRANSACTION_SIZE + 1_024  # bytes: a transaction as hex in JSON
+MAX_RAW_JSON = 8_200_000  # bytes: a transaction as hex in JSON
 MAX_ASKED_HEADERS = 2_000  # headers that a caller asks for at a time
 MAX_HEADERS_ANSWER = 400_000  # bytes: as many as hex in JSON
 MAX_HISTORY = 10_000  # transactions of one script that are looked through

@@ -239,7 +239,7 @@ class ElectrumNode:
         return self._network
 
     async def _call(self, method: str, *params: object, ceiling: int = MAX_SHORT_ANSWER) -> Any:
-        """As ElectrumConnection.call; no ServerError, but NodeRefused, where that says nothing of what was asked for."""
+        """As ElectrumConnection.call. ServerError is then about what was asked for, not about who asks."""
         connection = await self._connected()
         try:
             return await connection.call(method, *params, ceiling=ceiling)

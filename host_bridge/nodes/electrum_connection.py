@@ -2,6 +2,10 @@
 
 A task of its own reads the lines. Whatever is wrong with one of them ends the connection, and with it every
 call that waits: after that nothing on the line can be trusted to be an answer to anything.
+
+ElectrumX hides from those who watch the wire how long its answers are: it fills them up with spaces, and
+holds them back for up to a second until 1 KB has come together. The spaces count for no ceiling here; and
+once it has been seen to do that, a call that waits is followed by calls with a longer answer.
 """
 
 import asyncio
@@ -23,6 +27,9 @@ from host_bridge.nodes.answers import parse_json, shown
 from host_bridge.nodes.node import NodeError, NodeLied, NodeRefused, NodeUnreachable
 
 _READ = 65_536  # bytes at a time
+_PADDING = b"  }"  # how a line ends that was filled up
+_NUDGE = ("blockchain.block.headers", (0, 8))  # 1,280 digits and more
+_NUDGE_AFTER = (0.003, 0.03, 0.1, 0.3)  # seconds, one after the other
 
 Call = tuple[str, "asyncio.Future[Any]", int]  # method, where its answer goes, ceiling of the answer's line
 
@@ -56,6 +63,8 @@ class ElectrumConnection:
         self._calls: dict[int, Call] = {}
         self._last_id = 0
         self._unasked = 0
+        self._holds_back = False
+        self._nudge: asyncio.Future[Any] | None = None
         self._error: NodeError | None = None
         self._task = asyncio.create_task(self._read())
 
@@ -100,15 +109,12 @@ class ElectrumConnection:
             self._end(NodeUnreachable(f"{MAX_OPEN_CALLS} calls wait for an answer"))
         if self._error is not None:
             raise type(self._error)(str(self._error))
-        self._last_id += 1
-        self._unasked = 0
-        answer = asyncio.get_running_loop().create_future()
-        self._calls[self._last_id] = (method, answer, ceiling)
-        request = {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params}
-        self._writer.write(json.dumps(request).encode() + b"\n")
+        answer = self._send(method, params, ceiling)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await self._writer.drain()
+                if self._holds_back:
+                    await self._nudge_until(answer)
                 return await answer
         except TimeoutError:
             error = NodeUnreachable(f"no answer to {method} within {ANSWER_SECONDS} seconds")
@@ -118,13 +124,31 @@ class ElectrumConnection:
             self._end(NodeUnreachable(f"connection lost: {shown(error)}"))
             raise NodeUnreachable(f"connection lost: {shown(error)}") from None
         finally:
-            if answer.done() and not answer.cancelled():
-                answer.exception()  # looked at: it is no error that nobody waits for it any more
+            answer.cancel()  # given up, if it has not come
 
     async def close(self) -> None:
         self._end(NodeUnreachable("closed"))
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+
+    def _send(self, method: str, params: tuple[object, ...], ceiling: int) -> "asyncio.Future[Any]":
+        self._last_id += 1
+        self._unasked = 0
+        answer = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(_look_at)
+        self._calls[self._last_id] = (method, answer, ceiling)
+        request = {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params}
+        self._writer.write(json.dumps(request).encode() + b"\n")
+        return answer
+
+    async def _nudge_until(self, answer: "asyncio.Future[Any]") -> None:
+        """One nudge is on its way at a time, however many calls wait."""
+        for pause in _NUDGE_AFTER:
+            await asyncio.wait((answer,), timeout=pause)
+            if answer.done():
+                return
+            if self._nudge is None or self._nudge.done():
+                self._nudge = self._send(*_NUDGE, MAX_SHORT_ANSWER)
 
     # --- reading ---
 
@@ -136,6 +160,8 @@ class ElectrumConnection:
                 data = await self._reader.read(_READ)
                 if not data:
                     raise NodeUnreachable("the server has closed the connection")
+                if not data.strip(b" "):
+                    continue
                 buffer += data
                 while (end := buffer.find(b"\n", searched)) >= 0:
                     line = bytes(buffer[:end])
@@ -144,7 +170,7 @@ class ElectrumConnection:
                     self._take(line)
                     await asyncio.sleep(0)  # a flood of lines must not hold up the others
                 searched = len(buffer)
-                if searched > self._ceiling():
+                if searched > self._ceiling() + 2 * _READ:  # as much padding may be about it
                     raise NodeLied(f"a line of over {self._ceiling():,} bytes")
         except OSError as error:
             self._end(NodeUnreachable(f"connection lost: {shown(error)}"))
@@ -158,8 +184,10 @@ class ElectrumConnection:
         return max((call[2] for call in self._calls.values()), default=MAX_NOTIFICATION)
 
     def _take(self, line: bytes) -> None:
-        if len(line) > self._ceiling():
-            raise NodeLied(f"a line of {len(line):,} bytes")
+        self._holds_back |= line.endswith(_PADDING)
+        size = len(line[:-1].rstrip(b" ")) + 1
+        if size > self._ceiling():
+            raise NodeLied(f"a line of {size:,} bytes")
         message = parse_json(line, "a line")
         if not isinstance(message, dict):
             raise NodeLied(f"a line that is no JSON-RPC message: {shown(ascii(line[:40]))}")
@@ -173,8 +201,8 @@ class ElectrumConnection:
         if isinstance(number, bool) or not isinstance(number, int) or number not in self._calls:
             raise NodeLied(f"an answer to no call: id {shown(number, 20)!r}")
         method, answer, ceiling = self._calls.pop(number)
-        if len(line) > ceiling:
-            raise NodeLied(f"{method}: an answer of {len(line):,} bytes, at most {ceiling:,}")
+        if size > ceiling:
+            raise NodeLied(f"{method}: an answer of {size:,} bytes, at most {ceiling:,}")
         if answer.done():
             return  # given up
         error = message.get("error")
@@ -198,6 +226,12 @@ class ElectrumConnection:
                 answer.set_exception(type(error)(str(error)))
         self._calls.clear()
         self._on_end()
+
+
+def _look_at(answer: "asyncio.Future[Any]") -> None:
+    """It is no error that nobody waits for an answer any more."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 def pinning_context(certificate: Path) -> tuple[ssl.SSLContext, bytes]:
