@@ -27,3 +27,23 @@ POLL_SECONDS = 0.5  # between two looks for a new block: one small call each
 MAX_BLOCKS_AT_ONCE = 2  # whole blocks in memory, each with its hex up to 12 MB
 MAX_REORG_STEPS = 2016  # times that a chain may change under one scan: more is no chain but a game
 FEW_SCRIPTS = 32  # up to so many, looking for each in the raw block is faster than reading every output
+
+# --- what servers answer ---
+MAX_SHORT_ANSWER = 4_096  # bytes: a hash, a height, a status
+MAX_BRANCH_ANSWER = 16_384  # bytes: a Merkle branch as JSON
+MAX_RAW_JSON = 8_200_000  # bytes: a transaction as hex in JSON
+MAX_HEADERS_ANSWER = 400_000  # bytes: as many as hex in JSON
+MAX_HISTORY = 10_000  # transactions of one script that are looked through
+MAX_HISTORY_ANSWER = 2_000_000  # bytes: as many in JSON, 99 bytes each (ElectrumX), or 25 whole ones (Esplora)
+
+# --- Electrum protocol ---
+ELECTRUM_HEADERS = 2_016  # headers that a server hands out at a time
+MAX_NOTIFICATION = 4_096  # bytes of a line that nobody has asked for
+MAX_UNASKED_LINES = 1_000  # of them one after the other
+MAX_OPEN_CALLS = 256
+CALLS_AT_ONCE = 16  # ... of one method: servers slow down who asks for more
+
+# --- Esplora ---
+ESPLORA_AT_ONCE = 8  # connections to the server
+ESPLORA_POLL_SECONDS = 1.0  # REST tells nothing by itself
+MAX_BLOCKS_ANSWER = 200_000  # bytes: ten blocks, described
