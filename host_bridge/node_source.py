@@ -8,7 +8,7 @@ from pathlib import Path
 
 from host_bridge.header_index import HeaderIndex, index_file
 from host_bridge.headers_on_disk import SYNC_EVERY, Progress
-from host_bridge.limits import MAX_NODE_HEADERS, POLL_SECONDS
+from host_bridge.limits import MAX_ASKED_HEADERS, NEWS_SECONDS
 from host_bridge.nodes.node import Node, NodeError, NodeLied, Tip
 from host_bridge.payment_finder import PaymentFinder
 from host_bridge.source import FoundPayment, Watch
@@ -112,7 +112,7 @@ class NodeSource:
         self._greeted = True
 
     async def _news(self) -> None:
-        await answer(self.node.wait_for_news(POLL_SECONDS))
+        await answer(self.node.wait_for_news(NEWS_SECONDS))
         await asyncio.sleep(_SHORTEST_PAUSE)
 
     async def _sync(self, on_change: Callable[[], None]) -> None:
@@ -142,7 +142,7 @@ class NodeSource:
         on_change()
 
     async def _headers(self, height: int, count: int) -> bytes:
-        count = min(count, MAX_NODE_HEADERS)
+        count = min(count, MAX_ASKED_HEADERS)
         raw = await answer(self.node.headers(height, count))
         if len(raw) % HEADER_SIZE or len(raw) > count * HEADER_SIZE:
             raise NodeLied(f"{len(raw)} bytes where {count} headers of 80 bytes were asked for")
