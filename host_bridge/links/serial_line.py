@@ -10,8 +10,8 @@ import os
 
 import serial
 
-from host_bridge.links.line import Line, NotReady, ReadyLine
 from host_bridge.limits import READ_SIZE
+from host_bridge.links.line import Line, NotReady, ReadyLine
 
 try:
     import termios

@@ -257,7 +257,7 @@ class TlsListener:
 def _network_of(host: str) -> str:
     """What counts as one address: an IPv4 address, or the /64 that one line has in IPv6."""
     with contextlib.suppress(ValueError):
-        address = ipaddress.ip_address(host.split("%")[0])
+        address = ipaddress.ip_address(host.split("%", maxsplit=1)[0])
         if isinstance(address, ipaddress.IPv6Address):
             if address.ipv4_mapped:
                 return str(address.ipv4_mapped)
