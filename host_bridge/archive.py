@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from host_bridge.session import FoundPayment, Watch
+from host_bridge.packed_batches import pack
+from host_bridge.source import FoundPayment, Watch
 from lightclient.headers.header import block_hash, read_time
 from lightclient.limits import HEADER_SIZE
 
@@ -48,6 +49,17 @@ class ArchiveChain:
         start = max(height - self.first_height, 0) * HEADER_SIZE
         stop = (min(height + count - 1, self.best_height) + 1 - self.first_height) * HEADER_SIZE
         return bytes(self._headers[start:stop])
+
+    def packed_headers(self, height: int, count: int, room: int) -> tuple[int, bytes]:
+        return pack(self.headers(height, count), room)
+
+    def path(self, height: int, size: int) -> bytes | None:
+        return None
+
+    def watch(self, watcher: object, watch: Watch) -> None:
+        """Nothing has to be looked for: `add_payment` has said it all."""
+
+    def unwatch(self, watcher: object, request_id: int) -> None: ...
 
     def find_payments(self, watch: Watch) -> Iterable[FoundPayment]:
         for script_pubkey, payment in self._payments:

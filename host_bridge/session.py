@@ -8,11 +8,12 @@ a node, an archive of files, a recording.
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from host_bridge.watches import Watches
+from host_bridge.source import FoundPayment, Source, Watch
+from host_bridge.watches import DevicePosition, Watches
 from lightclient.endpoint import Endpoint
 from lightclient.errors import (
     AuthenticationFailed,
@@ -24,8 +25,7 @@ from lightclient.errors import (
     describe,
 )
 from lightclient.hashes import equal_constant_time
-from lightclient.headers.compact import pack_headers
-from lightclient.limits import HEADER_SIZE, LOCATOR_ENTRY, MAX_COUNT, MAX_PAYLOAD
+from lightclient.limits import LOCATOR_ENTRY, MAX_COUNT, MAX_PAYLOAD
 from lightclient.messages import (
     AUTHENTICATE,
     CHALLENGE,
@@ -50,47 +50,10 @@ from lightclient.messages import (
     view_room,
 )
 
+__all__ = ["BridgeSession", "FoundPayment", "Report", "Source", "Watch"]
+
 WINDOW = 32  # frames that the device may send ahead
 MAX_REPORTS = 10_000
-
-
-@dataclass(frozen=True)
-class Watch:
-    """What a device waits for. Amount in satoshis."""
-
-    request_id: int
-    script_pubkey: bytes
-    min_amount: int
-    min_confirmations: int
-    from_height: int
-
-
-@dataclass(frozen=True)
-class FoundPayment:
-    """A payment in the source's chain, with its proof container (docs/PROOF.md). Hashes: internal order."""
-
-    height: int
-    block_hash: bytes
-    txid: bytes
-    proof: bytes
-
-
-class Source(Protocol):
-    """Where headers and proofs come from. Heights without a header are None or empty, never an error."""
-
-    network: str
-
-    @property
-    def first_height(self) -> int: ...
-    @property
-    def best_height(self) -> int: ...
-    def now(self) -> int:
-        """Unix seconds."""
-        ...
-
-    def block_hash(self, height: int) -> bytes | None: ...
-    def headers(self, height: int, count: int) -> bytes: ...
-    def find_payments(self, watch: Watch) -> Iterable[FoundPayment]: ...
 
 
 @dataclass
@@ -111,8 +74,7 @@ class BridgeSession:
     def __init__(self, source: Source, version: str, pairing_key_of: Callable[[bytes], bytes] | None = None) -> None:
         self.source = source
         self.endpoint = Endpoint(DEVICE, WINDOW, MAX_PAYLOAD)
-        self.device_height = -1
-        self._device_tip: bytes | None = None  # block_hash of the header at device_height
+        self._position: DevicePosition | None = None
         self._version = version
         self._pairing_key_of = pairing_key_of
         self._pairing_key = b""
@@ -196,12 +158,22 @@ class BridgeSession:
         """Send a proof for a request of the device, once, whatever becomes of it."""
         self._watches.offer(request_id, proof)
 
+    @property
+    def device_height(self) -> int:
+        """Height of the last header that was sent; -1 before the first."""
+        return self._position.height if self._position else -1
+
+    def close(self) -> None:
+        """The line is gone: what the device watched for is not looked for any more."""
+        self._open = False
+        self._forget()
+
     # --- the session ---
 
     def _forget(self) -> None:
         self._watches.clear()
         self._tip_due = False
-        self.device_height = -1  # of this session alone: the next device on the line may be another
+        self._position = None  # of this session alone: the next device on the line may be another
 
     def _say_goodbye(self, error: LightClientError | None) -> None:
         self._open = False
@@ -301,19 +273,19 @@ class BridgeSession:
                 break
         else:
             raise ReorgTooDeep("the node's chain has none of the device's headers")
-        raw = source.headers(height + 1, most)
-        room = view_room(HEADERS, self._hello[2])
-        packed = bytearray(room)
-        count, length = pack_headers(raw, 0, len(raw) // HEADER_SIZE, packed, 0, room)
-        self.endpoint.send(HEADERS, (height, block_hash, source.best_height, count, memoryview(packed)[:length]))
-        self.device_height = height + count  # it will have judged them before it reads what follows
-        self._device_tip = source.block_hash(self.device_height)
+        count, packed = source.packed_headers(height + 1, most, view_room(HEADERS, self._hello[2]))
+        self.endpoint.send(HEADERS, (height, block_hash, source.best_height, count, packed))
+        # it will have judged them before it reads what follows
+        reached = source.block_hash(height + count) or b""
+        lowest_fork = int.from_bytes(locator[-LOCATOR_ENTRY : 4 - LOCATOR_ENTRY], "little")
+        self._position = DevicePosition(height + count, reached, lowest_fork)
         self._check_watches()
 
     def _check_watches(self) -> None:
         """Offer what the device can check; after a reorg that it has not heard of, nothing: headers come first."""
-        if self.device_height < 0 or self.source.block_hash(self.device_height) == self._device_tip:
-            self._watches.check(self.device_height)
+        position = self._position
+        if position is None or self.source.block_hash(position.height) == position.block_hash:
+            self._watches.check(position)
 
     # --- what waits for room at the device ---
 

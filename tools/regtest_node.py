@@ -9,10 +9,12 @@ unpacks into .cache/ without root. The node talks to nobody: no P2P port, no DNS
 """
 
 import base64
+import hmac
 import http.client
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -26,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 KNOTS = ROOT / ".cache" / "knots"
 START_SECONDS = 60
 STOP_SECONDS = 60
+BURN = "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202"  # P2WPKH of 20 zero bytes: nobody's
 
 
 class NodeUnavailable(Exception):
@@ -70,7 +73,8 @@ def find_bitcoind(fetch: bool = True) -> str:
     return str(KNOTS / "bin" / "bitcoind")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on 127.0.0.1 that nobody listens on at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -78,11 +82,14 @@ def _free_port() -> int:
 
 
 class RegtestNode:
-    """A running node between `with` and its end. `url` is the base of RPC and REST, `datadir` its folder."""
+    """A running node between `with` and its end. `url` is the base of RPC and REST, `datadir` its folder.
+
+    `options` come after the usual ones, and the last one of a name counts: "-rest=0", "-txindex=0", "-prune=1".
+    """
 
     def __init__(self, *options: str, bitcoind: str | None = None) -> None:
-        self._options = options
-        self._bitcoind = bitcoind
+        self.options = options
+        self._program = bitcoind
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: http.client.HTTPConnection | None = None
         self.datadir = Path()
@@ -96,41 +103,18 @@ class RegtestNode:
     def cookie_file(self) -> Path:
         return self.datadir / "regtest" / ".cookie"
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
     def __enter__(self) -> Self:
-        program = self._bitcoind or find_bitcoind()
+        self._program = self._program or find_bitcoind()
         self.datadir = Path(tempfile.mkdtemp(prefix="regtest-node-"))
-        self.port = _free_port()
+        self.port = free_port()
         try:
-            stderr = (self.datadir / "stderr").open("wb")
-            self._process = subprocess.Popen(
-                [
-                    program,
-                    "-regtest",
-                    f"-datadir={self.datadir}",
-                    "-listen=0",
-                    "-listenonion=0",
-                    "-dnsseed=0",
-                    "-fixedseeds=0",
-                    "-discover=0",
-                    "-server=1",
-                    "-rpcbind=127.0.0.1",
-                    "-rpcallowip=127.0.0.1",
-                    f"-rpcport={self.port}",
-                    "-rest=1",
-                    "-txindex=1",
-                    "-fallbackfee=0.0002",
-                    *self._options,
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
-            )
-            stderr.close()
-            self._wait_until_ready(self._process)
-        except BaseException as error:
+            self.start()
+        except BaseException:
             self.close()
-            if isinstance(error, OSError):
-                raise NodeUnavailable(f"{program} does not start: {error}") from error
             raise
         return self
 
@@ -139,21 +123,91 @@ class RegtestNode:
     ) -> None:
         self.close()
 
+    # --- the process ---
+
+    def start(self) -> None:
+        """Start it on its folder and port, and wait until it answers. Raises NodeUnavailable."""
+        program = self._program or find_bitcoind()
+        with (self.datadir / "stderr").open("wb") as stderr:
+            try:
+                self._process = subprocess.Popen(
+                    [
+                        program,
+                        "-regtest",
+                        f"-datadir={self.datadir}",
+                        "-listen=0",
+                        "-listenonion=0",
+                        "-dnsseed=0",
+                        "-fixedseeds=0",
+                        "-discover=0",
+                        "-server=1",
+                        "-rpcbind=127.0.0.1",
+                        "-rpcallowip=127.0.0.1",
+                        f"-rpcport={self.port}",
+                        "-rest=1",
+                        "-txindex=1",
+                        "-fallbackfee=0.0002",
+                        *self.options,
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=stderr,
+                )
+            except OSError as error:
+                raise NodeUnavailable(f"{program} does not start: {error}") from error
+        self._wait_until_ready(self._process)
+
+    def stop(self) -> None:
+        """End its own process in an orderly way; its folder stays."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End its own process as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def restart(self, *options: str) -> None:
+        """Stop it and start it again on the same folder and port: a new cookie. `options`, if any, replace the old."""
+        self.stop()
+        if options:
+            self.options = options
+        self.start()
+
+    def close(self) -> None:
+        """End this node's own process and remove its folder."""
+        self.stop()
+        shutil.rmtree(self.datadir, ignore_errors=True)
+
+    def _end(self, how: int) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
     def _wait_until_ready(self, process: "subprocess.Popen[bytes]") -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if process.poll() is not None:
+                self._process = None
                 said = (self.datadir / "stderr").read_text(errors="replace").strip().splitlines()
                 word = said[-1] if said else "no word"
                 raise NodeUnavailable(f"bitcoind ended with code {process.returncode}: {word}")
             try:
-                if self.cookie_file.exists():
-                    self.rpc("getblockcount")
-                    return
-            except (OSError, http.client.HTTPException, RpcError):
-                pass  # not listening yet, or still warming up (-28)
+                self.rpc("getblockcount")
+                return
+            except (OSError, http.client.HTTPException, ValueError, RpcError):
+                pass  # not listening yet, a cookie of the run before, or still warming up (-28)
             time.sleep(0.05)
         raise NodeUnavailable(f"bitcoind was not ready after {START_SECONDS} seconds")
+
+    # --- calls ---
 
     def rpc(self, method: str, *params: Any, wallet: str = "") -> Any:
         """One JSON-RPC call. Raises RpcError when the node refuses it, OSError when it is gone."""
@@ -176,20 +230,28 @@ class RegtestNode:
             raise RpcError(method, answer["error"]["code"], answer["error"]["message"])
         return answer["result"]
 
-    def close(self) -> None:
-        """End this node's own process and remove its folder."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None
-        shutil.rmtree(self.datadir, ignore_errors=True)
+    def make_wallet(self, name: str = "miner", blocks: int = 120) -> str:
+        """A wallet with `blocks` blocks mined for it (coins mature after 100); returns an address of it."""
+        self.rpc("createwallet", name)
+        address: str = self.rpc("getnewaddress", "", "bech32", wallet=name)
+        self.mine(blocks, address)
+        return address
+
+    def mine(self, count: int = 1, address: str = BURN) -> list[str]:
+        """Mine blocks on the tip, with what waits in the mempool; returns their hashes as people see them."""
+        hashes: list[str] = self.rpc("generatetoaddress", count, address)
+        return hashes
+
+    def pay(self, address: str, satoshis: int, wallet: str = "miner") -> str:
+        """Send a payment from a wallet; returns its txid as people see it. It is in the next block mined."""
+        txid: str = self.rpc("sendtoaddress", address, f"{satoshis / 100_000_000:.8f}", wallet=wallet)
+        return txid
+
+
+def rpcauth(user: str, password: str) -> str:
+    """The option that lets `user` in with `password`, beside the cookie (Core: share/rpcauth/rpcauth.py)."""
+    salt = "5eed" * 8
+    return f"-rpcauth={user}:{salt}${hmac.new(salt.encode(), password.encode(), 'sha256').hexdigest()}"
 
 
 if __name__ == "__main__":

@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lightclient.headers.accumulator import Accumulator
-    from lightclient.headers.store import Borders, RamStore
-    from lightclient.headers.window_store import WindowStore
+    from lightclient.headers.store import Borders, Store
     from lightclient.params import Network
     from lightclient.serialize import Buffer
 
@@ -64,7 +63,7 @@ class HeaderChain:
     is called with the fork's height before a reorg.
     """
 
-    def __init__(self, network: "Network", store: "RamStore | WindowStore", start: ChainState) -> None:
+    def __init__(self, network: "Network", store: "Store", start: ChainState) -> None:
         least = store.interval + MAX_BATCH_HEADERS
         if 0 < store.capacity <= least:
             raise LimitExceeded("a window of %d headers, over %d are needed" % (store.capacity, least))

@@ -10,8 +10,8 @@ from mining import Miner
 from payments_on_chain import SCRIPT, block_with
 
 from host_bridge.archive import ArchiveChain
+from host_bridge.limits import MAX_WATCHES
 from host_bridge.session import BridgeSession, FoundPayment
-from host_bridge.watches import MAX_WATCHES
 from lightclient.endpoint import Endpoint
 from lightclient.limits import MAX_OUTPUT, MAX_PAYLOAD, MAX_QUEUE
 from lightclient.messages import (
