@@ -6,6 +6,7 @@ that no control character reaches a terminal. A reader that is slow or gone neve
 """
 
 import json
+import logging
 import os
 import queue
 import sys
@@ -21,6 +22,7 @@ LEVELS = ("debug", "info", "warning", "error")
 _PRIORITY = ("<7>", "<6>", "<4>", "<3>")  # sd-daemon(3)
 _MARKS = ("", "", "WARNING ", "ERROR ")
 _MAX_TEXT = 500
+_SAME_SECONDS = 60.0
 _LAST_LINES_SECONDS = 0.5
 
 
@@ -102,6 +104,25 @@ class Log:
             self._stream.flush()
         except (OSError, ValueError):
             return
+
+
+class FromLogging(logging.Handler):
+    """What other modules say through Python's own logging. Who says the same again and again is heard once a minute."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.DEBUG)
+        self._to = log
+        self._last: dict[str, tuple[str, float]] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        now = time.monotonic()
+        before, since = self._last.get(record.name, ("", 0.0))
+        if text == before and now - since < _SAME_SECONDS:
+            return
+        self._last[record.name] = (text, now)
+        level = sum(record.levelno >= least for least in (logging.INFO, logging.WARNING, logging.ERROR))
+        self._to.write(level, text)
 
 
 class DeviceLog:

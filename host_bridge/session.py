@@ -132,6 +132,11 @@ class BridgeSession:
         return bytes(self._hello[4]) if self._hello else b""
 
     @property
+    def firmware_version(self) -> str:
+        """As the device last said."""
+        return str(self._hello[5]) if self._hello else ""
+
+    @property
     def proofs_pending(self) -> bool:
         """Whether a proof is on its way, or waits for the device's verdict."""
         return self._watches.pending

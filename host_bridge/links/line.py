@@ -15,11 +15,13 @@ class Line(Protocol):
     """`name` is for the log. `is_network`: anybody may be at its other end, not just who has the cable.
 
     `in_session` is kept by the bridge: whether a session is open. A listener ends lines that stay without.
+    `turned_away` is why the bridge has opened none, for the listener to tell of.
     """
 
     name: str
     is_network: bool
     in_session: bool
+    turned_away: str
 
     async def read(self) -> bytes:
         """The next bytes; empty when the line is closed, at either end."""
@@ -52,6 +54,7 @@ class ReadyLine:
     def __init__(self, name: str, fd: int) -> None:
         self.name = name
         self.in_session = False
+        self.turned_away = ""
         self._fd = fd
         self._closed = asyncio.Event()
         self._waiting: dict[bool, list[asyncio.Future[None]]] = {False: [], True: []}

@@ -92,7 +92,8 @@ class SerialLine(ReadyLine):
 
     def _release(self) -> None:
         with contextlib.suppress(OSError, termios.error):
-            termios.tcflush(self._fd, termios.TCOFLUSH)  # else closing may wait for a device that reads nothing
+            if self._port.out_waiting:  # closing would wait half a minute for a device that reads nothing
+                termios.tcflush(self._fd, termios.TCOFLUSH)
         with contextlib.suppress(OSError, termios.error):
             self._port.close()
 
@@ -105,6 +106,7 @@ class _ThreadLine:
     def __init__(self, port: serial.Serial, name: str) -> None:
         self.name = name
         self.in_session = False
+        self.turned_away = ""
         self._port = port
         self._closed = asyncio.Event()
 

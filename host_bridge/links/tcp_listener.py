@@ -182,6 +182,8 @@ class TlsListener:
         try:
             if await self._secure(held):
                 await self._serve(line)
+                if line.turned_away:
+                    self._refuse(line.turned_away, held.address)
         finally:
             self._drop(held)
 
