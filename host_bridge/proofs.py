@@ -8,7 +8,7 @@ from binascii import unhexlify
 from typing import TYPE_CHECKING
 
 from host_bridge.json_proofs import UnreadableProof, fields_of, proof_from_json, stated_hash, text_field
-from host_bridge.raw_block import merkle_branch, parse_block, walk_transaction
+from host_bridge.raw_block import branch_of, merkle_levels, parse_block, walk_transaction
 from lightclient.cbor import Reader
 from lightclient.errors import HeaderNotInChain, HeightMismatch, MissingCoinbaseProof, TxidMismatch, WrongNetwork
 from lightclient.hashes import hash256, hash_to_hex
@@ -33,6 +33,7 @@ __all__ = [
     "proof_from_block",
     "proof_from_json",
     "proof_from_merkleblock",
+    "proof_from_parsed",
     "raw_or_hex",
     "verify",
     "verify_json",
@@ -124,11 +125,33 @@ def proof_from_block(network: Network, block: bytes, txid: bytes, height: int | 
         raise CannotProve(
             f"transaction {hash_to_hex(txid)} is not in block {hash_to_hex(hash256(block[:HEADER_SIZE]))}"
         )
-    index = row.index(txid)
-    transaction, coinbase = (block[start:end] for start, end, _ in (transactions[index], transactions[0]))
-    branch = merkle_branch(row, index)
+    return proof_from_parsed(network, block, transactions, merkle_levels(row), row.index(txid), height)
+
+
+def proof_from_parsed(
+    network: Network,
+    block: bytes,
+    transactions: list[tuple[int, int, bytes]],
+    levels: list[list[bytes]],
+    index: int,
+    height: int | None,
+) -> bytes:
+    """Like `proof_from_block` for transaction `index` of a block that is taken apart: for many proofs of one block.
+
+    `transactions` is of `parse_block`, `levels` of `merkle_levels`.
+    """
+    start, end, txid = transactions[index]
+    first, behind, _ = transactions[0]
     return _finished(
-        network, height, block[:HEADER_SIZE], txid, index, transaction, branch, coinbase, merkle_branch(row, 0)
+        network,
+        height,
+        block[:HEADER_SIZE],
+        txid,
+        index,
+        block[start:end],
+        branch_of(levels, index),
+        block[first:behind],
+        branch_of(levels, 0),
     )
 
 

@@ -79,13 +79,23 @@ class _Cursor:
         return hash256(data[start : start + 4] + data[body:end] + data[self.offset - 4 : self.offset])
 
 
-def merkle_branch(row: list[bytes], index: int) -> bytes:
-    """The siblings of `row[index]` from the leaf up, 32 bytes each; `row` is the txids of the block."""
-    branch = b""
+def merkle_levels(row: list[bytes]) -> list[list[bytes]]:
+    """The rows of the Merkle tree from the leaves (the txids of the block) up to the root alone."""
+    levels = [row]
     while len(row) > 1:
         if len(row) & 1:
             row = [*row, row[-1]]
-        branch += row[index ^ 1]
+            levels[-1] = row
         row = [hash256(row[i] + row[i + 1]) for i in range(0, len(row), 2)]
-        index >>= 1
-    return branch
+        levels.append(row)
+    return levels
+
+
+def branch_of(levels: list[list[bytes]], index: int) -> bytes:
+    """The siblings of leaf `index` from the leaf up, 32 bytes each; `levels` as `merkle_levels` gives them."""
+    return b"".join(row[index >> level ^ 1] for level, row in enumerate(levels[:-1]))
+
+
+def merkle_branch(row: list[bytes], index: int) -> bytes:
+    """The siblings of `row[index]` from the leaf up, 32 bytes each; `row` is the txids of the block."""
+    return branch_of(merkle_levels(row), index)
