@@ -107,6 +107,11 @@ class DeviceSession:
     def is_open(self) -> bool:
         return bool(self._session == _OPEN)
 
+    @property
+    def in_session(self) -> bool:
+        """Whether a session is open, or has been asked for."""
+        return bool(self._session != _CLOSED)
+
     def tick(self, now_ms: int, clock: int = 0) -> None:
         """Let time pass: `now_ms` is any monotonic clock; `clock` the device's own unix time if it has one."""
         self.clock.tick(now_ms, clock)
