@@ -14,6 +14,7 @@ from host_bridge.links.line import Line
 from host_bridge.log import DeviceLog, Log
 from host_bridge.source import Source
 from lightclient.errors import LinkError
+from lightclient.hashes import hash_to_hex
 
 _LOOK_SECONDS = 1.0
 _LAST_BYTES_SECONDS = 0.1  # for the system to send what it has taken
@@ -47,6 +48,7 @@ class Bridge:
         self._version = version
         self._serial_unpaired = serial_unpaired
         self._links: dict[DeviceLink, None] = {}
+        self._told = (-1, b"")
         self._logs: dict[bytes, DeviceLog] = {}
 
     async def serve(self, line: Line) -> None:
@@ -68,6 +70,11 @@ class Bridge:
 
     def announce(self) -> None:
         """The node has news: tell every device."""
+        tip = self._source.best_height, self._source.block_hash(self._source.best_height) or b""
+        if tip != self._told:
+            self._told = tip
+            text = f"block {tip[0]:,}: {hash_to_hex(tip[1])}"
+            self._log.info(text, event="block", height=tip[0], block_hash=hash_to_hex(tip[1]))
         for link in list(self._links):
             link.announce()
 

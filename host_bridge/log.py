@@ -5,6 +5,7 @@ journal keeps its own. JSON goes to standard output. What devices and nodes say 
 that no control character reaches a terminal. A reader that is slow or gone never makes the bridge wait.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -24,6 +25,7 @@ _MARKS = ("", "", "WARNING ", "ERROR ")
 _MAX_TEXT = 500
 _SAME_SECONDS = 60.0
 _LAST_LINES_SECONDS = 0.5
+_FLUSH = "(flush)"  # never a line: lines end in a newline
 
 
 class Log:
@@ -36,6 +38,7 @@ class Log:
         self._to_journal = not as_json and _is_journal(self._stream)
         self._lines: queue.Queue[str | None] = queue.Queue(MAX_LOG_QUEUE)
         self._left_out = 0
+        self._waiting: list[threading.Event] = []
         self._writer = threading.Thread(target=self._write, name="log", daemon=True)
         self._writer.start()
 
@@ -68,6 +71,14 @@ class Log:
             return
         self._writer.join(_LAST_LINES_SECONDS)
 
+    def flush(self) -> None:
+        """Wait until all that was said is written, but not for a reader that takes nothing."""
+        written = threading.Event()
+        self._waiting.append(written)
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(_FLUSH)
+            written.wait(_LAST_LINES_SECONDS)
+
     def _put(self, level: int, text: str, device: str, fields: dict[str, Any]) -> None:
         line = self._json(level, text, device, fields) if self._as_json else self._plain(level, text, device)
         try:
@@ -95,6 +106,10 @@ class Log:
     def _write(self) -> None:
         while (line := self._lines.get()) is not None:
             try:
+                if line is _FLUSH:
+                    self._stream.flush()
+                    self._waiting.pop(0).set()
+                    continue
                 self._stream.write(line)
                 if self._lines.empty():
                     self._stream.flush()

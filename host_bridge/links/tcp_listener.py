@@ -100,7 +100,7 @@ class TlsListener:
                     listener.bind(address)
                     listener.listen(LISTEN_BACKLOG)
         except BaseException:
-            self._close_sockets()
+            self.close()
             raise
         return [_written(s.getsockname()) for s in self._sockets]
 
@@ -112,9 +112,10 @@ class TlsListener:
                     tasks.create_task(self._accept(listener, tasks))
                 tasks.create_task(self._sweep())
         finally:
-            self._close_sockets()
+            self.close()
 
-    def _close_sockets(self) -> None:
+    def close(self) -> None:
+        """Listen no more."""
         while self._sockets:
             self._sockets.pop().close()
 
