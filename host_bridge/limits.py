@@ -1,14 +1,39 @@
-"""Every ceiling of the bridge. What comes from a node or a device is compared with one of these before it is used."""
+"""Every ceiling of the bridge on what comes from outside, with its reason. The device's own: lightclient/limits.py."""
 
 from lightclient.limits import MAX_BLOCK_WEIGHT, MAX_TRANSACTION_SIZE
 
-# --- of a node ---
-MAX_NODE_HEADERS = 2_000  # in one answer, as in the P2P protocol (Core: MAX_HEADERS_RESULTS)
+# --- what a node answers ---
+MAX_JSON_VALUES = 200_000  # objects that a JSON answer may become: 8 MB of "[],[]," would fill a small computer
+MAX_ASKED_HEADERS = 2_000  # headers that a caller asks for at a time; REST has the same (MAX_REST_HEADERS_RESULTS)
+MAX_RAW_BLOCK = MAX_BLOCK_WEIGHT  # bytes of a block as it is hashed and stored: BIP141
+MAX_RPC_ANSWER = 1 << 20  # JSON of a plain call: getblockchaininfo and the like take under 4 kB
+MAX_RPC_BATCH_ENTRY = 512  # JSON of one answer in a batch: a header takes 160 hex digits, the rest is names
+MAX_RPC_BLOCK = 2 * MAX_RAW_BLOCK + 1024  # a block as hex, and the JSON around it
+MAX_RPC_TRANSACTION = 8 * MAX_TRANSACTION_SIZE  # hex, and the same once more taken apart into scripts and words
+MAX_SPENDABLE_TRIED = 16  # outputs of a transaction that are asked for by number, to find it without an index
+MAX_TXOUT_ANSWER = 64 * 1024  # JSON of one output: a script that can be spent has 10,000 bytes at most, told twice
+MAX_NODE_ERROR = 200  # characters of what a node says that are shown to people
+MAX_COOKIE = 1024  # bytes of a cookie or password file: Core's cookie has 75
+MAX_ZMQ_MESSAGE = 256  # bytes: a topic, a block hash, a sequence number
+
+MAX_ARCHIVE_FILES = 10_000  # files of headers, or of blocks, in a folder that serves as a node
+
+# --- how long it may take, in seconds ---
+CONNECT_SECONDS = 10
+ANSWER_SECONDS = 30  # a busy node on a slow disk takes seconds for a block
+POLL_SECONDS = 0.5  # between two looks for a new block: one small call each
+
+# --- what is done for it at a time ---
+MAX_BLOCKS_AT_ONCE = 2  # whole blocks in memory, each with its hex up to 12 MB
+MAX_REORG_STEPS = 2016  # times that a chain may change under one scan: more is no chain but a game
+FEW_SCRIPTS = 32  # up to so many, looking for each in the raw block is faster than reading every output
+
+# --- following a node ---
 MAX_INDEXED_HEADERS = 8_000_000  # 80 bytes each on disk, 43 in memory; testnet3, the longest, has under 5,000,000
 NODE_SECONDS = 60.0  # for an answer
 SEARCH_SECONDS = 300.0  # for the next payment of a search, or its end
 MAX_PAUSE_SECONDS = 60.0  # between two tries
-POLL_SECONDS = 0.5  # a new block reaches every device within 2 s
+NEWS_SECONDS = 1.0  # between two looks at the tip: a new block reaches every device within 2 s
 
 # --- headers for devices ---
 MAX_PACKED_BATCHES = 2_048  # kept, of up to 4 KB; 10,000 headers are 105
@@ -52,28 +77,3 @@ MAX_LOG_QUEUE = 10_000  # lines that wait for a slow reader of the log
 
 # --- configuration ---
 MAX_CONFIG_SIZE = 64 << 10
-
-# --- what a node answers ---
-MAX_JSON_VALUES = 200_000  # objects that a JSON answer may become: 8 MB of "[],[]," would fill a small computer
-MAX_ASKED_HEADERS = 2_000  # headers that a caller asks for at a time; REST has the same (MAX_REST_HEADERS_RESULTS)
-MAX_RAW_BLOCK = MAX_BLOCK_WEIGHT  # bytes of a block as it is hashed and stored: BIP141
-MAX_RPC_ANSWER = 1 << 20  # JSON of a plain call: getblockchaininfo and the like take under 4 kB
-MAX_RPC_BATCH_ENTRY = 512  # JSON of one answer in a batch: a header takes 160 hex digits, the rest is names
-MAX_RPC_BLOCK = 2 * MAX_RAW_BLOCK + 1024  # a block as hex, and the JSON around it
-MAX_RPC_TRANSACTION = 8 * MAX_TRANSACTION_SIZE  # hex, and the same once more taken apart into scripts and words
-MAX_SPENDABLE_TRIED = 16  # outputs of a transaction that are asked for by number, to find it without an index
-MAX_TXOUT_ANSWER = 64 * 1024  # JSON of one output: a script that can be spent has 10,000 bytes at most, told twice
-MAX_NODE_ERROR = 200  # characters of what a node says that are shown to people
-MAX_COOKIE = 1024  # bytes of a cookie or password file: Core's cookie has 75
-MAX_ZMQ_MESSAGE = 256  # bytes: a topic, a block hash, a sequence number
-
-MAX_ARCHIVE_FILES = 10_000  # files of headers, or of blocks, in a folder that serves as a node
-
-# --- how long it may take, in seconds ---
-CONNECT_SECONDS = 10
-ANSWER_SECONDS = 30  # a busy node on a slow disk takes seconds for a block
-
-# --- what is done for it at a time ---
-MAX_BLOCKS_AT_ONCE = 2  # whole blocks in memory, each with its hex up to 12 MB
-MAX_REORG_STEPS = 2016  # times that a chain may change under one scan: more is no chain but a game
-FEW_SCRIPTS = 32  # up to so many, looking for each in the raw block is faster than reading every output

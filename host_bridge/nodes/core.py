@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Collection
 
 from host_bridge.limits import (
     ANSWER_SECONDS,
-    MAX_BLOCKS_AT_ONCE,
     MAX_ASKED_HEADERS,
+    MAX_BLOCKS_AT_ONCE,
     MAX_RAW_BLOCK,
     MAX_REORG_STEPS,
     MAX_RPC_BLOCK,
