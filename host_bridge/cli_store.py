@@ -19,15 +19,9 @@ from host_bridge.cli_common import (
     whole_number,
     write_file,
 )
-from host_bridge.store_folder import (
-    OpenedStore,
-    check_store,
-    export_store,
-    import_store,
-    network_of,
-    read_export,
-    read_folder,
-)
+from host_bridge.state_file import export_store, import_store, read_export
+from host_bridge.store_check import check_store
+from host_bridge.store_folder import OpenedStore, network_of, read_folder
 from lightclient.hashes import hash_to_hex
 from lightclient.headers.state import ChainState
 
