@@ -131,9 +131,9 @@ def _capacity(folder: Path) -> int:
 
 def _leave(files: FolderFiles, acted: StoredPayments, store: WindowStore, exported: Exported) -> None:
     files.lock()
+    acted.open(True)  # before anything goes: they may be of another network, or damaged as well
     for name in files.names():
         if name.startswith("chain.") or name.endswith((".hdr", ".new", ".part")):
             files.remove(name)
     files.sync()
-    acted.open(True)
     store.start_over(exported.base.height, exported.checkpoint)

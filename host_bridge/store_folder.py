@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from firmware.files import FolderFiles
+from firmware.files import BESIDE, FolderFiles
 from host_bridge.cli_common import Unusable
-from lightclient.errors import CorruptStore
+from lightclient.errors import CorruptStore, HeaderNotInChain
 from lightclient.headers.accumulator import Accumulator
 from lightclient.headers.chain import HeaderChain
 from lightclient.headers.envelope import network_id
@@ -18,14 +18,22 @@ MOST_PAYMENTS = 65_536  # entries that a store of any device may hold
 RECORD_FILES = ("chain.a", "chain.b", "paid.a", "paid.b")
 
 
+def path_beside(folder: Path) -> Path:
+    """The file of the store in `folder` that is not in it."""
+    return folder.parent / (folder.name + ".paid")
+
+
 class FilesInMemory:
     """The files of a folder as they were when it was read; what is written stays in memory."""
 
     def __init__(self, folder: Path) -> None:
         self._files: dict[str, bytearray] = {}
         for path in sorted(folder.iterdir()):
-            if path.is_file():
+            if path.is_file() and path.name != BESIDE:
                 self._files[path.name] = bytearray(path.read_bytes())
+        beside = path_beside(folder)
+        if beside.is_file():
+            self._files[BESIDE] = bytearray(beside.read_bytes())
 
     def names(self) -> list[str]:
         return sorted(self._files)
@@ -114,7 +122,13 @@ class OpenedStore:
         return self.chain.accumulator
 
     def require_header(self, height: int, header: bytes | bytearray | memoryview) -> None:
-        self.chain.require_header(height, header)
+        try:
+            self.chain.require_header(height, header)
+        except HeaderNotInChain as error:
+            if self.accumulator is None or height >= self.store.first_height:
+                raise
+            wanted = f"the proof needs a path (prove --for-size {self.accumulator.count})"
+            raise HeaderNotInChain(f"{error}: {wanted}", height) from None
 
     def headers(self, first: int, last: int) -> bytes:
         """Raw headers of the window, from file to file."""
