@@ -182,6 +182,6 @@ def open_chain(settings: "Settings") -> "tuple[HeaderChain, ActedPayments | Stor
     from lightclient.headers.window_store import WindowStore  # noqa: PLC0415
     from lightclient.spv import stored_payments  # noqa: PLC0415
 
-    files = FolderFiles(settings.store)
+    files = FolderFiles(settings.store, False)
     acted = stored_payments.StoredPayments(files, network)
     return HeaderChain(network, WindowStore(network, files, acted, settings.epochs), settings.start), acted

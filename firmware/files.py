@@ -1,7 +1,8 @@
 """A folder as the store of a device wants it (lightclient/headers/store.py: Files): littlefs, or a computer's disk.
 
 On littlefs a file that is written shows its old content until it is closed, which is when `sync`
-has it closed. On a computer `sync` calls fsync for the file and for the folder.
+has it closed. On a computer `sync` calls fsync for the file and for the folder. The file paid.b of
+the store in FOLDER is FOLDER.paid (store.py says why).
 """
 
 import os
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from lightclient.serialize import Buffer
 
+BESIDE = "paid.b"
 _PIECE = 1024
 # MicroPython's errno has not all of them
 _ENOENT = 2
@@ -25,14 +27,20 @@ _CORRUPT = 84  # LFS_ERR_CORRUPT
 
 
 class FolderFiles:
-    """The files of `folder`, which is made when it is not there. One handle is open for reading, one for writing."""
+    """The files of the store in `folder`. One handle is open for reading, one for writing.
 
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
+    A folder that is not there is made, or with `make` False refused: CorruptStore.
+    """
+
+    def __init__(self, folder: str, make: bool = True) -> None:
+        self._folder = folder.rstrip("/") or "/"
         self._name = ""
         self._file: "BinaryIO | None" = None
         self._is_written = False
         self._lock: "BinaryIO | None" = None
+        if not make:
+            self.names()
+            return
         try:
             os.mkdir(folder)
         except OSError as error:
@@ -40,7 +48,13 @@ class FolderFiles:
                 raise
 
     def names(self) -> "list[str]":
-        return sorted(os.listdir(self._folder))
+        try:
+            names = [name for name in os.listdir(self._folder) if name != BESIDE]
+        except OSError as error:
+            raise _named(error, self._folder)
+        if self.size(BESIDE) >= 0:
+            names.append(BESIDE)
+        return sorted(names)
 
     def size(self, name: str) -> int:
         """-1: there is none. Of a file that is being appended to: including what is not synced."""
@@ -111,16 +125,25 @@ class FolderFiles:
 
     def rename(self, name: str, new_name: str) -> None:
         self._close()
-        os.rename(self._path(name), self._path(new_name))
+        try:
+            os.rename(self._path(name), self._path(new_name))
+        except OSError as error:
+            raise _named(error, name)
 
     def remove(self, name: str) -> None:
         self._close()
-        os.remove(self._path(name))
+        try:
+            os.remove(self._path(name))
+        except OSError as error:
+            raise _named(error, name)
 
     def sync(self) -> None:
+        written = self._name
         self._close()
         if not IS_MICROPYTHON:
             self._sync_path("")
+            if written == BESIDE:
+                self._sync_path("..")
 
     def lock(self) -> None:
         """One program at a time; on a board there is only one."""
@@ -144,7 +167,7 @@ class FolderFiles:
             self._lock = None
 
     def _path(self, name: str) -> str:
-        return self._folder + "/" + name
+        return self._folder + ".paid" if name == BESIDE else self._folder + "/" + name
 
     def _open(self, name: str, mode: str) -> None:
         self._close()

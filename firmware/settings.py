@@ -5,7 +5,9 @@ checkpoint           hex of a checkpoint to start from; left out: the network's 
 replay               for recorded headers only: {"minimum_chainwork": hex}
 old_payments         true: keep the accumulator over all blocks, so that payments older than the headers that
                      are kept can be proved; a checkpoint brings its own or has none
-store                folder that headers and payments acted on are kept in; left out: RAM, gone with the power
+store                folder that headers and payments acted on are kept in, made when the device is set up (one that
+                     is not there is not made: it may have been lost, and the payments acted on with it); left out:
+                     RAM, gone with the power
 epochs               epochs of 2016 headers that the store keeps, the growing one included; 0: all
 window               without a store: headers that are held in RAM, 80 bytes each;
                      a reorg can go back 160 less than that

@@ -19,15 +19,9 @@ from host_bridge.cli_common import (
     whole_number,
     write_file,
 )
-from host_bridge.store_folder import (
-    OpenedStore,
-    check_store,
-    export_store,
-    import_store,
-    network_of,
-    read_export,
-    read_folder,
-)
+from host_bridge.state_file import export_store, import_store, read_export
+from host_bridge.store_check import check_store
+from host_bridge.store_folder import OpenedStore, network_of, path_beside, read_folder
 from lightclient.hashes import hash_to_hex
 from lightclient.headers.state import ChainState
 
@@ -122,7 +116,7 @@ def export(
     That is its window of headers and the state below it. Payments stay with their device.
     """
     with errors_end_the_command(about=folder):
-        check_output(output, folder=folder)
+        check_output(output, path_beside(folder), folder=folder)
         files = read_folder(folder)
         network = network_of(files)
         check_store(files, network, int(time.time()))

@@ -6,9 +6,8 @@ from typing import Any
 from host_bridge.address import address_of, kind_of
 from host_bridge.archive import ArchiveChain
 from host_bridge.forgeries import Forgery, forge
-from host_bridge.outputs import list_outputs
 from host_bridge.proofs import CannotProve, proof_from_block, verify
-from host_bridge.raw_block import parse_block
+from host_bridge.raw_block import list_outputs, parse_block
 from host_bridge.recording import Recording
 from host_bridge.session import FoundPayment
 from lightclient.errors import HeaderNotInChain

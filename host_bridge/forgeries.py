@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from host_bridge.outputs import list_outputs
-from host_bridge.raw_block import merkle_branch, parse_block, walk_transaction
+from host_bridge.raw_block import list_outputs, merkle_branch, parse_block, walk_transaction
 from lightclient.hashes import hash256
 from lightclient.headers.header import read_bits
 from lightclient.headers.target import bits_to_target

@@ -1,10 +1,25 @@
-"""A raw block taken apart: its transactions, their txids, Merkle branches."""
+"""A raw block taken apart: its transactions, their txids and outputs, Merkle branches.
+
+What the device's walk only looks for, a host may list.
+"""
+
+from dataclasses import dataclass
 
 from lightclient.errors import LimitExceeded, TrailingData, TruncatedInput
 from lightclient.hashes import hash256
 from lightclient.limits import HEADER_SIZE, MAX_BLOCK_TRANSACTIONS
-from lightclient.serialize import compact_size_length, read_compact_size
+from lightclient.serialize import compact_size_length, read_compact_size, read_uint64_le
 from lightclient.spv.transaction import TransactionWalk
+
+
+@dataclass(frozen=True)
+class Output:
+    """`start` and `end` say where the output stands in the transaction; the amount is in satoshis."""
+
+    start: int
+    end: int
+    amount: int
+    script_pubkey: bytes
 
 
 def walk_transaction(transaction: bytes) -> TransactionWalk:
@@ -37,6 +52,13 @@ def parse_block(block: bytes) -> list[tuple[int, int, bytes]]:
     return transactions
 
 
+def list_outputs(transaction: bytes) -> list[Output]:
+    """Every output, in order. The transaction has been verified before; raises TruncatedInput if not."""
+    cursor = _Cursor(transaction, 0)
+    cursor.inputs()
+    return [cursor.output() for _ in range(cursor.compact_size())]
+
+
 class _Cursor:
     """Finds where transactions end that announce no size. The verifier judges the one that is proved."""
 
@@ -52,26 +74,36 @@ class _Cursor:
     def skip(self, count: int) -> None:
         self.offset += count
         if self.offset > len(self.data):
-            raise TruncatedInput(f"block ends early, at byte {len(self.data)}")
+            raise TruncatedInput(f"ends early, at byte {len(self.data)}")
+
+    def inputs(self) -> tuple[int, bool]:
+        """Step over a transaction's beginning; returns the number of inputs, and whether it has witnesses."""
+        self.skip(4)
+        segwit = self.data[self.offset : self.offset + 2] == b"\x00\x01"  # BIP144
+        if segwit:
+            self.skip(2)
+        count = self.compact_size()
+        for _ in range(count):
+            self.skip(36)
+            self.skip(self.compact_size() + 4)
+        return count, segwit
+
+    def output(self) -> Output:
+        start = self.offset
+        self.skip(8)
+        length = self.compact_size()
+        self.skip(length)
+        script_pubkey = self.data[self.offset - length : self.offset]
+        return Output(start, self.offset, read_uint64_le(self.data, start), script_pubkey)
 
     def transaction(self) -> bytes:
         """Step over a transaction; returns its txid."""
         data = self.data
         start = self.offset
-        self.skip(4)
-        body = self.offset
-        segwit = data[body : body + 2] == b"\x00\x01"  # BIP144
-        if segwit:
-            self.skip(2)
-            body += 2
-        inputs = self.compact_size()
-        for _ in range(inputs):
-            self.skip(36)
-            self.skip(self.compact_size() + 4)
+        inputs, segwit = self.inputs()
         for _ in range(self.compact_size()):
-            self.skip(8)
-            self.skip(self.compact_size())
-        end = self.offset
+            self.output()
+        body, end = start + (6 if segwit else 4), self.offset
         for _ in range(inputs if segwit else 0):
             for _ in range(self.compact_size()):
                 self.skip(self.compact_size())

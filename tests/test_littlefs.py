@@ -53,11 +53,32 @@ def test_power_cut_after_every_program_and_erase() -> None:
 
 
 def test_what_three_epochs_of_mainnet_cost() -> None:
+    """At the fullest moment, with the accumulator and all payments that are kept."""
     figures = json.loads(
-        on_micropython("littlefs_figures.py", data_path("headers/mainnet_000000_010236.bin")).splitlines()[-1]
+        on_micropython("littlefs_figures.py", data_path("headers/mainnet_822528_830592.bin")).splitlines()[-1]
     )
     print(figures)
     assert figures["mistakes"] == []
+    assert figures["window"] == [409 * 2016, 412 * 2016 - 2]
     assert figures["bytes_used"] < 512 * 1024
     assert figures["daily"]["programs"] < 500 and figures["daily"]["erases"] < 100
     assert figures["daily_with_prune"]["programs"] < 500 and figures["daily_with_prune"]["erases"] < 100
+
+
+def test_a_flipped_bit_is_named_or_does_no_harm() -> None:
+    """Anywhere on flash, in littlefs's own blocks too: no headers but the chain's, no payment a second time."""
+    for counts in json.loads(on_micropython("littlefs_faults.py", "flips")):
+        print(counts)
+        assert set(counts) == {"harmless", "CorruptStore", "StoreRolledBack"}
+        assert counts["CorruptStore"] >= 10 and counts["StoreRolledBack"] >= 5
+
+
+def test_a_full_flash_is_named_and_loses_nothing() -> None:
+    full = json.loads(on_micropython("littlefs_faults.py", "room"))
+    print(full)
+    assert full["headers"] >= 2
+    assert full["payments"] == 0  # they need no block that is not the store's already
+
+
+def test_an_old_payment_after_restarts() -> None:
+    on_micropython("littlefs_faults.py", "old")

@@ -24,7 +24,7 @@ A CBOR map with these integer keys, in this order (RFC 8949, 4.2.1):
 
 from lightclient.cbor import MAP, Reader, Writer
 from lightclient.compat import const
-from lightclient.errors import BadProofOfWork, CheckpointMismatch, LimitExceeded, TruncatedInput, WrongNetwork
+from lightclient.errors import BadProofOfWork, CheckpointMismatch, TruncatedInput, WrongNetwork, WrongStoreVersion
 from lightclient.headers.path import MAX_PEAKS_SIZE, MAX_UNFINISHED_SIZE
 from lightclient.headers.state import ChainState
 from lightclient.headers.target import bits_to_target
@@ -41,6 +41,7 @@ MAX_CHECKPOINT_SIZE = const(1322)  # bytes: the sum of what its fields take at m
 _WITHOUT_ACCUMULATOR = const(195)  # of these, the fields 0 to 10
 _FIELDS = const(11)
 _FIELDS_WITH_ACCUMULATOR = const(13)
+_MOST_FIELDS = const(23)  # of any version
 _UINT32 = const(0xFFFFFFFF)
 
 
@@ -92,16 +93,18 @@ def encode_checkpoint(network: "Network", state: ChainState) -> bytes:
 def decode_checkpoint(network: "Network", data: "Buffer", state: ChainState) -> None:
     """Set `state` from a checkpoint of `network`.
 
-    Raises an encoding error, WrongNetwork, or CheckpointMismatch for values that cannot belong together.
+    Raises an encoding error, WrongStoreVersion, WrongNetwork, or CheckpointMismatch for values that
+    cannot belong together.
     """
     reader = Reader()
     reader.reset(data, 0, len(data))
-    fields = reader.map(_FIELDS_WITH_ACCUMULATOR)
-    if fields not in (_FIELDS, _FIELDS_WITH_ACCUMULATOR):
-        raise TruncatedInput("checkpoint: fields are missing")
+    fields = reader.map(_MOST_FIELDS)
     _key(reader, 0)
-    if reader.uint(_UINT32) != FORMAT:
-        raise LimitExceeded("checkpoint: unknown format version")
+    version = reader.uint(_UINT32)
+    if version != FORMAT:
+        raise WrongStoreVersion("checkpoint: format version %d, this program knows %d" % (version, FORMAT))
+    if fields not in (_FIELDS, _FIELDS_WITH_ACCUMULATOR):
+        raise TruncatedInput("checkpoint: %d fields" % fields)
     _key(reader, 1)
     name = reader.text(MAX_NAME)
     if name != network.name:

@@ -97,7 +97,11 @@ class PathVerifier:
             return
         count = accumulator.count
         if self._size > count:
-            raise PathMismatch("the path was made for %d blocks, this chain has %d" % (self._size, count), self._height)
+            raise PathMismatch(
+                "the path was made for %d blocks, this chain has %d: sync on, or make one for %d"
+                % (self._size, count, count),
+                self._height,
+            )
         raise PathMismatch(
             "the path was made for %d blocks and is out of date: make one for %d" % (self._size, count),
             self._height,

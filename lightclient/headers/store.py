@@ -4,7 +4,9 @@ A store holds the 80-byte records of consecutive heights, `first_height` to `tip
 (`tip_height == first_height - 1`: none), and states to rebuild forks from. `RamStore` below keeps
 the newest ones in one ring; `WindowStore` (window_store.py) keeps them in files as follows.
 
-Format version 1. Integers are little-endian unless said otherwise. A store is one folder:
+Format version 1. Integers are little-endian unless said otherwise. A store is one folder and paid.b,
+which is FOLDER.paid, beside it (littlefs writes a folder as one log, whose newest entries are gone
+with the first bit that flips in them, all to the same moment; what two folders say is told apart):
 
     NNNNNN.hdr          the headers of epoch NNNNNN (decimal, six digits or more; height // 2016)
     NNNNNN.new          the same on a branch that is about to replace the end of the chain
@@ -51,10 +53,17 @@ Payments content:
 
 Rules. Headers are synced before the record that counts them. Headers behind the record's tip (they
 were written, the record was not) are judged again at opening; what fails is cut off. Of chain.a and
-chain.b the valid one with the higher number counts; two valid ones are neighbours. paid.a older
-than paid.b cannot come about by itself. A file's unknown version is refused (WrongStoreVersion), an
-older one is read through `MIGRATIONS[version](kind, content)`, which gives the content in the next
-version's form; the record is then written anew at once, so that older programs refuse the store.
+chain.b the valid one with the higher number counts; two valid ones are neighbours. Of paid.a and
+paid.b, paid.a has the same number or the next one: anything else cannot come about by itself
+(StoreRolledBack). A file's unknown version is refused (WrongStoreVersion), an older one is read
+through `MIGRATIONS[version](kind, content)`, which gives the content in the next version's form; the
+record is then written anew at once, so that older programs refuse the store.
+
+Ways out. Of a chain that is damaged, or was rolled back, or has to go back further than its window:
+`lightclient store import FILE FOLDER --start-over` (WindowStore.start_over) takes another chain's
+place; the payments stay. Payments that are damaged or were rolled back come back from nowhere: a
+person deletes FOLDER and FOLDER.paid, makes FOLDER again, and gives each request a `from_height`
+above all that may have been acted on.
 """
 
 from lightclient.compat import const

@@ -4,7 +4,8 @@ from lightclient.compat import const
 from lightclient.errors import CorruptStore, EncodingError, HeaderError, StoreRolledBack
 from lightclient.hashes import hash256
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint, encode_checkpoint
-from lightclient.headers.envelope import BASE, BASE_SIZE, RECORD, network_id, seal, unseal
+from lightclient.headers.envelope import BASE, BASE_SIZE, RECORD, network_id, seal
+from lightclient.headers.epoch_files import epoch_file, epoch_of, read_base
 from lightclient.headers.header import MERKLE_ROOT, PREV_BLOCK_HASH
 from lightclient.headers.pair import CONTENT, Pair
 from lightclient.headers.store import require_within
@@ -22,25 +23,6 @@ FIXED = const(44)  # bytes of the record before its checkpoint
 NO_SWITCH = const(0xFFFFFFFF)
 NO_WINDOW = const(0xFFFFFFFE)
 NO_BRANCH = const(-1)
-
-
-def epoch_file(epoch: int, new: bool = False) -> str:
-    """Name of the file of that epoch's headers, of the chain or of a branch."""
-    return "%06d.new" % epoch if new else "%06d.hdr" % epoch
-
-
-def epoch_of(name: str) -> int:
-    """The epoch whose headers are in the file of that name; -1 when it is no name that we give."""
-    digits = name[:-4]
-    return int(digits) if digits.isdigit() and name in (epoch_file(int(digits)), epoch_file(int(digits), True)) else -1
-
-
-def read_base(files: "Files", name: str, network: bytes) -> bytes:
-    """The checkpoint at the base of an epoch file. Raises CorruptStore, WrongNetwork, WrongStoreVersion."""
-    buffer = bytearray(BASE_SIZE)
-    size = max(files.read_into(name, 0, buffer) if files.size(name) >= 0 else 0, 0)
-    length = unseal(buffer, size, BASE, network, name)
-    return bytes(buffer[CONTENT : CONTENT + length])
 
 
 class WindowFiles:

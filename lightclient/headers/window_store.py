@@ -21,15 +21,10 @@ acted on anyway) and the epoch is one that will be pruned, only the record is wr
 from lightclient.compat import const
 from lightclient.errors import CorruptStore, LightClientError, LimitExceeded, StoreFull
 from lightclient.headers.checkpoint import decode_checkpoint, encode_checkpoint
+from lightclient.headers.epoch_files import epoch_file, read_base
 from lightclient.headers.pair import CONTENT
 from lightclient.headers.state import ChainState
-from lightclient.headers.window_files import (
-    NO_BRANCH,
-    NO_SWITCH,
-    WindowFiles,
-    epoch_file,
-    read_base,
-)
+from lightclient.headers.window_files import NO_BRANCH, NO_SWITCH, WindowFiles
 from lightclient.limits import HEADER_SIZE
 from lightclient.serialize import read_uint32_le
 

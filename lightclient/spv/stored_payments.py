@@ -41,10 +41,11 @@ _OPEN = const(0x80)  # in the height's highest byte: the pulse is not known to h
 class StoredPayments:
     """At most `capacity` entries in `files` (store.py has the bytes); used as ActedPayments is.
 
-    The store of headers opens it.
+    The store of headers opens it. littlefs keeps up to 19 entries (a file of at most 512 bytes) in
+    the folder itself; more take two blocks, and some 15 programs and 3 erases a payment.
     """
 
-    def __init__(self, files: "Files", network: "Network", capacity: int = 64) -> None:
+    def __init__(self, files: "Files", network: "Network", capacity: int = 16) -> None:
         self.count = 0
         self.floor = 0  # blocks below this height are final
         self.chain_sequence = 0  # of the chain's record, when this was last written

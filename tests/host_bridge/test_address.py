@@ -7,8 +7,7 @@ import pytest
 from support import data_path
 
 from host_bridge.address import BadAddress, address_of, script_from_text, scripts_from_text
-from host_bridge.outputs import list_outputs
-from host_bridge.raw_block import parse_block
+from host_bridge.raw_block import list_outputs, parse_block
 from lightclient.params import MAINNET, NETWORKS, REGTEST, SIGNET, TESTNET3, TESTNET4
 
 # BIP173, BIP350 and Bitcoin Core's key_io_valid.json

@@ -1,44 +1,31 @@
 """`lightclient store ...` and `verify --state`, on a store of real mainnet headers and on damaged ones."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import cbor2
 import pytest
-from command_line import MAINNET_EARLY, MAINNET_LATE, ROOT, complaint, run, verdicts
+from command_line import (
+    BLOCK_170,
+    BLOCK_170_TXIDS_HEX,
+    MAINNET_LATE,
+    ROOT,
+    complaint,
+    early,
+    put,
+    run,
+    verdicts,
+)
+from mainnet_store import copied, fill_store, make_store, path_of, picture
 from support import data_path
 
-from firmware.files import FolderFiles
-from lightclient.headers.chain import HeaderChain
+from host_bridge.store_folder import path_beside
+from lightclient.headers.checkpoint import encode_checkpoint
+from lightclient.headers.envelope import network_id, seal
 from lightclient.headers.rules import HeaderRules
-from lightclient.headers.state import ChainState
-from lightclient.headers.window_store import WindowStore
-from lightclient.params import MAINNET
-from lightclient.spv.stored_payments import StoredPayments
-
-TXID = b"\x07" * 32
-
-
-def make_store(folder: Path, tip: int, epochs: int = 3) -> Path:
-    """A device's store of mainnet up to `tip`, and one payment acted on whose pulse was cut short."""
-    rules = HeaderRules(MAINNET)
-    rules.begin_at_genesis(MAINNET.genesis_header, 0)
-    return fill_store(folder, rules.state, Path(data_path(MAINNET_EARLY)).read_bytes()[80 : 80 * (tip + 1)], epochs)
-
-
-def fill_store(folder: Path, start: ChainState, headers: bytes, epochs: int = 3) -> Path:
-    files = FolderFiles(str(folder))
-    acted = StoredPayments(files, MAINNET, 64)
-    chain = HeaderChain(MAINNET, WindowStore(MAINNET, files, acted, epochs), start)
-    for at in range(0, len(headers), 80 * 1000):
-        batch = bytearray(headers[at : at + 80 * 1000])
-        chain.accept(batch, 0, len(batch) // 80, chain.tip_height, chain.state.block_hash, 0)
-    chain.commit()
-    acted.add(TXID, 0, 1000, 5, chain.tip_height)
-    chain.store.close()
-    return folder
+from lightclient.params import MAINNET, TESTNET3, TESTNET4
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def store(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "store"))
-
-
-def picture(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return copied(made, tmp_path / "store")
 
 
 def test_info_and_check(store: Path) -> None:
@@ -69,7 +52,7 @@ def test_info_and_check(store: Path) -> None:
 
 @pytest.mark.parametrize("name", ["000002.hdr", "000003.hdr", "000004.hdr", "chain.a", "chain.b", "paid.a", "paid.b"])
 def test_check_finds_every_flipped_byte(store: Path, name: str) -> None:
-    path = store / name
+    path = path_of(store, name)
     whole = path.read_bytes()
     places = [*range(0, min(len(whole), 1700), 97), *range(1700, len(whole), 19_997), len(whole) - 1]
     for place in places:
@@ -82,7 +65,7 @@ def test_check_finds_every_flipped_byte(store: Path, name: str) -> None:
 
 def test_check_of_files_cut_missing_or_strange(store: Path) -> None:
     for name in ("000002.hdr", "000004.hdr", "chain.a", "paid.b"):
-        path = store / name
+        path = path_of(store, name)
         whole = path.read_bytes()
         for damaged in (b"", whole[:-1], whole[:-80], whole + b"\0"):
             path.write_bytes(damaged)
@@ -96,6 +79,52 @@ def test_check_of_files_cut_missing_or_strange(store: Path) -> None:
     assert "000003.hdr: missing" in complaint("store", "info", store, code=1)
 
 
+def of_another_network(data: bytes) -> bytes:
+    """The same file as one of testnet4 has it, checksum and all."""
+    sealed = bytearray(data)
+    length, sequence = int.from_bytes(data[6:10], "little"), int.from_bytes(data[14:18], "little")
+    seal(sealed, data[5], length, network_id(TESTNET4), sequence)
+    return bytes(sealed)
+
+
+# what `store check` says of each file: missing, and as it was 1,700 headers and a payment before
+FAULTS = {
+    "000002.hdr": ("CorruptStore", None),  # was the same then
+    "000003.hdr": ("CorruptStore", "StoreRolledBack"),
+    "000004.hdr": ("CorruptStore", None),  # was not there then
+    "chain.a": (None, "StoreRolledBack"),
+    "chain.b": ("StoreRolledBack", "StoreRolledBack"),
+    "paid.a": (None, "StoreRolledBack"),
+    "paid.b": (None, None),  # as a power cut leaves it: paid.a is written first
+}
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_store(tmp_path_factory.mktemp("before") / "store", 6500, paid=False)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_check_of_each_file_emptied_foreign_missing_or_older(store: Path, before: Path, name: str) -> None:
+    def check(fault: str | None) -> None:
+        if fault is None:
+            run("store", "check", store)
+        else:
+            assert complaint("store", "check", store, code=1).startswith(f"{store}: {fault}")
+
+    path = path_of(store, name)
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+    check("CorruptStore")
+    path.write_bytes(of_another_network(whole))
+    check("WrongNetwork")
+    path.unlink()
+    check(FAULTS[name][0])
+    older = path_of(before, name)
+    path.write_bytes(older.read_bytes() if older.exists() else whole)
+    check(FAULTS[name][1])
+
+
 def test_what_is_no_store(tmp_path: Path) -> None:
     assert "no such folder" in complaint("store", "info", tmp_path / "nowhere", code=2)
     assert "not a store" in complaint("store", "check", tmp_path, code=2)
@@ -104,16 +133,23 @@ def test_what_is_no_store(tmp_path: Path) -> None:
     assert "not an exported store" in complaint("store", "import", tmp_path / "a file", tmp_path / "s", code=2)
 
 
-def test_a_store_in_use_is_locked(store: Path) -> None:
+def test_a_store_in_use_is_locked(store: Path, tmp_path: Path) -> None:
+    exported = tmp_path / "desk.lcstate"
+    run("store", "export", make_store(tmp_path / "ahead", 9000), "-o", exported)
+    before = picture(store)
     program = f"""
 from firmware.files import FolderFiles
+from host_bridge.store_folder import path_beside
 files = FolderFiles({str(store)!r}); files.lock(); print("locked", flush=True); input()
 """
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdin=-1, stdout=-1, text=True) as other:
         assert other.stdout is not None and other.stdout.readline() == "locked\n"
         assert "StoreLocked" in complaint("store", "info", store, code=1)
+        for more in ([], ["--start-over"]):
+            assert "StoreLocked" in complaint("store", "import", exported, store, *more, code=1)
+        assert picture(store) == before
         other.communicate("\n")
-    run("store", "info", store)
+    run("store", "import", exported, store)
 
 
 def test_export_and_import(store: Path, tmp_path: Path) -> None:
@@ -152,6 +188,29 @@ def test_a_damaged_store_starts_over_and_keeps_its_payments(store: Path, tmp_pat
     assert (checked["tip_height"], checked["payments"]) == (8200, 1)
 
 
+def test_an_import_that_does_not_fit_changes_nothing(store: Path, tmp_path: Path) -> None:
+    """It is of another network, or the store that it is for is damaged."""
+    exported = tmp_path / "desk.lcstate"
+    testnet = tmp_path / "testnet.lcstate"
+    run("store", "export", make_store(tmp_path / "ahead", 9000), "-o", exported)
+    headers = Path(data_path("headers/testnet3_000000_009999.bin")).read_bytes()
+    rules = HeaderRules(TESTNET3)
+    rules.begin_at_genesis(TESTNET3.genesis_header, 0)
+    values = {0: 1, 1: "testnet3", 2: encode_checkpoint(TESTNET3, rules.state), 3: headers[80:]}
+    testnet.write_bytes(cbor2.dumps(values))
+    before = picture(store)
+    for more in ([], ["--start-over"]):
+        assert "WrongNetwork" in complaint("store", "import", testnet, store, *more, code=1)
+        assert picture(store) == before
+    damaged = store / "000004.hdr"
+    whole = damaged.read_bytes()
+    for data, fault in ((whole[:-80], "StoreRolledBack"), (whole[:-1] + b"\1", "CorruptStore")):
+        damaged.write_bytes(data)
+        before = picture(store)
+        assert fault in complaint("store", "import", exported, store, code=1)
+        assert picture(store) == before
+
+
 def test_a_broken_export_is_refused(store: Path, tmp_path: Path) -> None:
     exported = tmp_path / "desk.lcstate"
     run("store", "export", store, "-o", exported)
@@ -181,9 +240,33 @@ def test_verify_with_a_state(tmp_path: Path) -> None:
     assert "no such folder" in complaint("verify", proof, "--state", tmp_path / "no", code=2)
 
 
+def test_verify_an_old_payment_with_a_state(store: Path, tmp_path: Path) -> None:
+    """Its header was let go of long ago: the path shows it to the store's accumulator."""
+    plain, old = tmp_path / "plain.lcproof", tmp_path / "old.lcproof"
+    proving = ["prove", BLOCK_170_TXIDS_HEX[1], "--block", put(tmp_path / "170", BLOCK_170), "--height", 170]
+
+    def judged(size: int, code: int) -> dict:
+        run(*proving, "-o", old, *early(), "--for-size", size)
+        (line,) = verdicts(old, "--state", store, code=code)
+        return line
+
+    good = judged(8201, 0)
+    assert (good["result"], good["height"], good["confirmations"]) == ("valid", 170, 8201 - 170)
+    run("verify", old, "--state", store, "--min-confirmations", 8031)
+    for size, what in ((8202, "sync on, or make one for 8201"), (8000, "out of date: make one for 8201")):
+        line = judged(size, 1)
+        assert line["error"] == "PathMismatch"
+        assert what in line["detail"]
+    run(*proving, "-o", plain)
+    (line,) = verdicts(plain, "--state", store, code=1)
+    assert line["error"] == "HeaderNotInChain"
+    assert "--for-size 8201" in line["detail"]
+
+
 def test_an_export_does_not_go_into_the_store(store: Path) -> None:
     before = picture(store)
     for name in ("chain.a", "new"):
         said = complaint("store", "export", store, "-o", store / name, code=2)
         assert "the output lies in the folder that is read" in said
+    assert "the output is an input too" in complaint("store", "export", store, "-o", path_beside(store), code=2)
     assert picture(store) == before

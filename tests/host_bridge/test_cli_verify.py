@@ -10,8 +10,7 @@ from proof_cases import expected_error, proof_170, proof_100000
 from support import cases, data_path
 
 from host_bridge.address import address_of
-from host_bridge.outputs import list_outputs
-from host_bridge.raw_block import parse_block
+from host_bridge.raw_block import list_outputs, parse_block
 from lightclient.hashes import hash_to_hex
 from lightclient.params import MAINNET
 

@@ -2,6 +2,7 @@
 
 import os
 import select
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -209,6 +210,7 @@ def kill(device: EmulatedDevice) -> None:
 
 
 def with_store(folder: Path) -> dict[str, object]:
+    folder.mkdir()
     return {**SETTINGS, "store": str(folder), "relay_seconds": 2}
 
 
@@ -251,11 +253,16 @@ def test_a_killed_device_goes_on_and_pays_no_second_time(tmp_path: Path) -> None
 
 def test_a_damaged_store_ends_with_one_line(tmp_path: Path) -> None:
     folder = tmp_path / "store"
+    settings = with_store(folder)
     session = bridge()
-    with EmulatedDevice(with_store(folder)) as device:
+    with EmulatedDevice(settings) as device:
         assert Line(device, session).pump_until(lambda: session.device_height >= 96, 30)
     for name in ("chain.a", "chain.b"):
         (folder / name).write_bytes(b"")
-    with EmulatedDevice(with_store(folder)) as device:
+    with EmulatedDevice(settings) as device:
         device._process.wait(20)
         assert device._last_words().startswith("CorruptStore: chain.a and chain.b")
+    shutil.rmtree(folder)  # no new device: what it had acted on is lost
+    with EmulatedDevice(settings) as device:
+        device._process.wait(20)
+        assert device._last_words().startswith("CorruptStore: " + str(folder) + ": missing")

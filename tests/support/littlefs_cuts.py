@@ -84,7 +84,8 @@ def run(scenario):
     return operations
 
 
-for scenario in all_scenarios():
-    if scenario.name in sys.argv[1:] or len(sys.argv) == 1:
-        print(scenario.name + ":", run(scenario))
-        gc.collect()
+if __name__ == "__main__":
+    for scenario in all_scenarios():
+        if scenario.name in sys.argv[1:] or len(sys.argv) == 1:
+            print(scenario.name + ":", run(scenario))
+            gc.collect()
