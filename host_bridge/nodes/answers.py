@@ -21,6 +21,10 @@ from lightclient.limits import (
 from lightclient.params import NETWORKS, Network
 
 
+class AnswerTooLong(NodeLied):
+    """Over the ceiling for what was asked: not read to its end."""
+
+
 def shown(text: object, most: int = 100) -> str:
     """What a server says, fit for one line of a log."""
     line = str(text)[: 2 * most]
@@ -31,7 +35,7 @@ def parse_json(data: bytes, what: str) -> Any:
     """The value of a JSON text whose size has been bounded before."""
     # each value but the first stands behind one of these: counted before anything is made of them
     if data.count(b",") + data.count(b":") + data.count(b"[") + data.count(b"{") > MAX_JSON_VALUES:
-        raise NodeLied(f"{what}: JSON of over {MAX_JSON_VALUES:,} values")
+        raise AnswerTooLong(f"{what}: JSON of over {MAX_JSON_VALUES:,} values")
     try:
         return json.loads(data)
     except (ValueError, RecursionError):

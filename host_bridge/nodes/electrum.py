@@ -28,6 +28,7 @@ from host_bridge.limits import (
     MAX_SHORT_ANSWER,
 )
 from host_bridge.nodes.answers import (
+    AnswerTooLong,
     branch_of,
     build_proof,
     check_header,
@@ -128,7 +129,7 @@ class ElectrumNode:
         for script in scripts[:LOOKED_AT_OUTPUTS]:
             try:
                 history = await self._history(script_hash_hex(script))
-            except TooMuchHistory:
+            except (TooMuchHistory, AnswerTooLong):
                 continue  # a busy one: the next may have less
             for entry in history:
                 if entry.txid == txid:

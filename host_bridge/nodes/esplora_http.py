@@ -8,7 +8,7 @@ import aiohttp
 from yarl import URL
 
 from host_bridge.limits import ANSWER_SECONDS, CONNECT_SECONDS, ESPLORA_AT_ONCE, MAX_SHORT_ANSWER
-from host_bridge.nodes.answers import parse_json, shown
+from host_bridge.nodes.answers import AnswerTooLong, parse_json, shown
 from host_bridge.nodes.node import NodeLied, NodeRefused, NodeUnreachable, NotThere
 
 _READ = 65_536
@@ -95,7 +95,7 @@ async def _read(response: aiohttp.ClientResponse, path: str, ceiling: int) -> by
         body += piece
         if len(body) > ceiling:
             response.close()
-            raise NodeLied(f"{path}: an answer of over {ceiling:,} bytes")
+            raise AnswerTooLong(f"{path}: an answer of over {ceiling:,} bytes")
         await asyncio.sleep(0)
     return bytes(body)
 
