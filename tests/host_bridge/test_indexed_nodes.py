@@ -167,6 +167,21 @@ def test_a_script_that_is_paid_often(own_servers, kind):
 
 
 @pytest.mark.parametrize("kind", BACK_ENDS)
+def test_a_proof_takes_no_second(own_servers, kind):
+    """ElectrumX holds short answers back for a second each, if it is let."""
+
+    async def prove(node):
+        block = await node.block_at(50)
+        txid = hash_from_hex(own_servers.node.rpc("getblock", hash_to_hex(block.block_hash))["tx"][0])
+        started = time.monotonic()
+        await node.prove(txid, block)
+        assert await node.locate(txid) == block
+        return time.monotonic() - started
+
+    assert own_servers.run(kind, prove) < 1
+
+
+@pytest.mark.parametrize("kind", BACK_ENDS)
 def test_news_of_a_block_within_two_seconds(own_servers, kind):
     async def wait(node):
         await node.wait_for_news(0.2)  # what came before

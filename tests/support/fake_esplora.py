@@ -55,7 +55,9 @@ ENDLESS = object()
 
 
 class FakeEsplora:
-    """`async with`; answers[PATH] is the body: text, bytes, JSON, or (status, head lines, body); None: silence; ENDLESS.
+    """`async with`; answers[PATH] is the body (text, bytes, JSON), or (status, head lines, body), Raw, ENDLESS.
+
+    None: silence.
 
     Paths that it does not know are asked of `history(path)`, which is empty at first.
     """
