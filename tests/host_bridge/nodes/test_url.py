@@ -44,6 +44,13 @@ def test_hosts_and_ports():
     assert opened("CORE://x:y@node:1/").name == "core://node:1"
 
 
+def test_the_other_servers():
+    assert opened("electrum://h").name == "electrum://h:50001"
+    assert opened("electrums://[::1]/").name == "electrums://[::1]:50002"
+    assert opened("esplora+https://me:secret@h/api/").name == "esplora+https://h/api"
+    assert opened("esplora+http://127.0.0.1:3000").name.startswith("esplora+http://127.0.0.1:3000")
+
+
 def test_core_alone_is_this_computers_node(home):
     cookie = home / ".bitcoin" / "regtest" / ".cookie"
     cookie.parent.mkdir(parents=True)
@@ -105,7 +112,7 @@ def test_passwords_and_where_they_stand(home, monkeypatch):
         "esplora+https://",
         "esplora+http://example.org",
         "esplora+http://127.0.0.1.example.org/api",
-        "esplora+https://me:secret@h",
+        "esplora+https://me:secret@h/?x=secret",
         "esplora://h",
     ],
 )
