@@ -98,7 +98,10 @@ async def _bring_up(
     rules = await _resume(node, network, part)
     if rules is None and before is not None:
         shutil.copyfile(path, part)
-        rules = await _cut_to_fork(node, network, part, before.rules)
+        rules = HeaderRules(network)  # of its own: `before` stays where it is
+        rules.state.copy_from(before.rules.state)
+        rules.unverified = dict(before.rules.unverified)
+        rules = await _cut_to_fork(node, network, part, rules)
         if rules is None:
             raise Unusable(f"{path} has no header in common with {node.name}: another chain")
     if rules is None:

@@ -5,9 +5,8 @@ from typing import Any
 
 from host_bridge.limits import MAX_JSON_VALUES
 from host_bridge.nodes.node import NodeLied
-from host_bridge.outputs import list_outputs
 from host_bridge.proofs import proof_from_branches
-from host_bridge.raw_block import walk_transaction
+from host_bridge.raw_block import list_outputs, walk_transaction
 from lightclient.errors import LightClientError
 from lightclient.hashes import hash256, hash_from_hex, hash_to_hex
 from lightclient.headers.header import block_hash, read_prev_block_hash
@@ -21,6 +20,10 @@ from lightclient.limits import (
 from lightclient.params import NETWORKS, Network
 
 
+class AnswerTooLong(NodeLied):
+    """Over the ceiling for what was asked: not read to its end."""
+
+
 def shown(text: object, most: int = 100) -> str:
     """What a server says, fit for one line of a log."""
     line = str(text)[: 2 * most]
@@ -31,7 +34,7 @@ def parse_json(data: bytes, what: str) -> Any:
     """The value of a JSON text whose size has been bounded before."""
     # each value but the first stands behind one of these: counted before anything is made of them
     if data.count(b",") + data.count(b":") + data.count(b"[") + data.count(b"{") > MAX_JSON_VALUES:
-        raise NodeLied(f"{what}: JSON of over {MAX_JSON_VALUES:,} values")
+        raise AnswerTooLong(f"{what}: JSON of over {MAX_JSON_VALUES:,} values")
     try:
         return json.loads(data)
     except (ValueError, RecursionError):

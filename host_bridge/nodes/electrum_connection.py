@@ -23,7 +23,7 @@ from host_bridge.limits import (
     MAX_SHORT_ANSWER,
     MAX_UNASKED_LINES,
 )
-from host_bridge.nodes.answers import parse_json, shown
+from host_bridge.nodes.answers import AnswerTooLong, parse_json, shown
 from host_bridge.nodes.node import NodeError, NodeLied, NodeRefused, NodeUnreachable
 
 _READ = 65_536  # bytes at a time
@@ -171,7 +171,7 @@ class ElectrumConnection:
                     await asyncio.sleep(0)  # a flood of lines must not hold up the others
                 searched = len(buffer)
                 if searched > self._ceiling() + 2 * _READ:  # as much padding may be about it
-                    raise NodeLied(f"a line of over {self._ceiling():,} bytes")
+                    raise AnswerTooLong(f"a line of over {self._ceiling():,} bytes")
         except OSError as error:
             self._end(NodeUnreachable(f"connection lost: {shown(error)}"))
         except NodeError as error:
@@ -187,7 +187,7 @@ class ElectrumConnection:
         self._holds_back |= line.endswith(_PADDING)
         size = len(line[:-1].rstrip(b" ")) + 1
         if size > self._ceiling():
-            raise NodeLied(f"a line of {size:,} bytes")
+            raise AnswerTooLong(f"a line of {size:,} bytes")
         message = parse_json(line, "a line")
         if not isinstance(message, dict):
             raise NodeLied(f"a line that is no JSON-RPC message: {shown(ascii(line[:40]))}")
@@ -200,9 +200,12 @@ class ElectrumConnection:
         number = message.get("id")
         if isinstance(number, bool) or not isinstance(number, int) or number not in self._calls:
             raise NodeLied(f"an answer to no call: id {shown(number, 20)!r}")
-        method, answer, ceiling = self._calls.pop(number)
+        method, answer, ceiling = self._calls[number]
         if size > ceiling:
-            raise NodeLied(f"{method}: an answer of {size:,} bytes, at most {ceiling:,}")
+            raise AnswerTooLong(f"{method}: an answer of {size:,} bytes, at most {ceiling:,}")
+        if message.get("error") is None and "result" not in message:
+            raise NodeLied(f"{method}: an answer without a result")
+        del self._calls[number]
         if answer.done():
             return  # given up
         error = message.get("error")
@@ -210,10 +213,8 @@ class ElectrumConnection:
             code = error.get("code") if isinstance(error, dict) else None
             text = error.get("message") if isinstance(error, dict) else error
             answer.set_exception(ServerError(method, code if isinstance(code, int) else 0, shown(text)))
-        elif "result" in message:
-            answer.set_result(message["result"])
         else:
-            raise NodeLied(f"{method}: an answer without a result")
+            answer.set_result(message["result"])
 
     def _end(self, error: NodeError) -> None:
         """Once: every call that waits gets the error."""

@@ -1,6 +1,7 @@
 """GET requests to an Esplora server: bounded, never redirected, never unpacked."""
 
 import asyncio
+from base64 import b64encode
 from ipaddress import ip_address
 from typing import Any
 
@@ -8,7 +9,7 @@ import aiohttp
 from yarl import URL
 
 from host_bridge.limits import ANSWER_SECONDS, CONNECT_SECONDS, ESPLORA_AT_ONCE, MAX_SHORT_ANSWER
-from host_bridge.nodes.answers import parse_json, shown
+from host_bridge.nodes.answers import AnswerTooLong, parse_json, shown
 from host_bridge.nodes.node import NodeLied, NodeRefused, NodeUnreachable, NotThere
 
 _READ = 65_536
@@ -30,7 +31,10 @@ class EsploraHttp:
             raise ValueError("an Esplora URL has no ? and no #")
         if url.scheme == "http" and not _is_loopback(url.host):
             raise ValueError(f"esplora+http:// is for this computer alone; for {url.host} use esplora+https://")
-        self._auth = aiohttp.BasicAuth(url.user or "", url.password or "") if url.user or url.password else None
+        self._headers = dict(_HEADERS)
+        if url.user or url.password:
+            login = b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
+            self._headers["Authorization"] = f"Basic {login}"  # no redirect takes it elsewhere
         self._base = url.with_user(None)
         self.name = f"esplora+{self._base}"
         self._session: aiohttp.ClientSession | None = None
@@ -41,8 +45,7 @@ class EsploraHttp:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=ESPLORA_AT_ONCE),
                 timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS, connect=CONNECT_SECONDS),
-                headers=_HEADERS,
-                auth=self._auth,
+                headers=self._headers,
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
@@ -95,7 +98,7 @@ async def _read(response: aiohttp.ClientResponse, path: str, ceiling: int) -> by
         body += piece
         if len(body) > ceiling:
             response.close()
-            raise NodeLied(f"{path}: an answer of over {ceiling:,} bytes")
+            raise AnswerTooLong(f"{path}: an answer of over {ceiling:,} bytes")
         await asyncio.sleep(0)
     return bytes(body)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol, TypeVar
 
-from host_bridge.nodes.answers import check_transaction, scripts_paid
+from host_bridge.nodes.answers import AnswerTooLong, check_transaction, scripts_paid
 from host_bridge.nodes.node import NodeError, NodePayment, NodeUnreachable, NotThere, Tip, TooManyPayments
 from host_bridge.session import FoundPayment
 
@@ -73,7 +73,15 @@ async def find_payments(
             found.setdefault(entry, set()).add(script)
 
     for start in range(0, len(wanted), at_once):
-        await all_of(look_up(script) for script in wanted[start : start + at_once])
+        scripts_now = wanted[start : start + at_once]
+        try:
+            await all_of(look_up(script) for script in scripts_now)
+        except AnswerTooLong:
+            for script in scripts_now:  # one by one: which of them it is must not keep the others' from being found
+                try:
+                    await look_up(script)
+                except AnswerTooLong as error:
+                    too_much.append(TooManyPayments(str(error), script))
     for entry in sorted(found):
         try:
             transaction = await node.transaction(entry.txid)

@@ -1,4 +1,4 @@
-"""A small Esplora server of the tests' own, on a regtest node's RPC and REST. A context manager, in a thread of its own.
+"""A small Esplora server of the tests' own, on a regtest node's RPC and REST. A context manager, in its own thread.
 
     with EsploraServer(node) as server:
         EsploraNode(server.url)

@@ -1,7 +1,6 @@
 """Bitcoin Core as a node, against a real one."""
 
 import asyncio
-import time
 
 import pytest
 from node_calls import all_payments, core_url, failure, new_script, with_opened
@@ -102,24 +101,6 @@ def test_a_transaction_that_is_not_there(regtest_node):
     assert isinstance(failure(url, lambda node: node.prove(waiting, Tip(5, bytes(32)))), NotThere)
 
 
-def test_news_come_at_once_or_at_the_latest_after_the_time_given(regtest_node):
-    async def wait(node):
-        await node.tip()
-        started = time.monotonic()
-        await node.wait_for_news(0.7)
-        quiet = time.monotonic() - started
-        waiting = asyncio.create_task(node.wait_for_news(20))
-        await asyncio.sleep(0.3)
-        assert not waiting.done()
-        await asyncio.to_thread(regtest_node.mine)
-        started = time.monotonic()
-        await waiting
-        return quiet, time.monotonic() - started
-
-    quiet, news = with_opened(core_url(regtest_node), wait)
-    assert 0.65 < quiet < 2 and news < 1.5
-
-
 def test_it_may_be_on_another_network_than_wanted(regtest_node):
     error = failure(core_url(regtest_node) + "&network=signet", lambda node: node.info())
     assert isinstance(error, NodeLied) and "is on regtest, not on signet" in str(error)
@@ -161,29 +142,6 @@ def test_cookie_password_and_restart():
             return await count(opened)
 
         assert with_opened(core_url(node), across_restarts) == 3
-
-
-def test_zmq_brings_news_where_it_is_offered():
-    pytest.importorskip("zmq")
-    with RegtestNode("-zmqpubhashblock=tcp://127.0.0.1:*") as any_port:
-        address = any_port.rpc("getzmqnotifications")[0]["address"]
-    assert address  # whichever way it writes a port that it chose itself
-    from regtest_node import free_port
-
-    with RegtestNode(f"-zmqpubhashblock=tcp://0.0.0.0:{free_port()}") as node:
-
-        async def wait(opened):
-            await opened.tip()
-            await opened.wait_for_news(0.2)
-            assert opened._news is not None
-            waiting = asyncio.create_task(opened.wait_for_news(20))
-            await asyncio.sleep(0.6)
-            await asyncio.to_thread(node.mine)
-            started = time.monotonic()
-            await waiting
-            return time.monotonic() - started
-
-        assert with_opened(core_url(node), wait) < 0.4
 
 
 def test_a_pruned_node_serves_the_blocks_that_it_has():

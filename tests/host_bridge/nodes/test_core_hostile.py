@@ -13,10 +13,9 @@ from support import data_path
 from host_bridge.limits import MAX_RAW_BLOCK, MAX_RPC_ANSWER
 from host_bridge.nodes.core import CoreNode
 from host_bridge.nodes.core_login import PasswordLogin
-from host_bridge.nodes.core_zmq import address_of
 from host_bridge.nodes.node import NodeError, NodeLied, NodeRefused, NodeUnreachable, NotThere, Tip
 from lightclient.hashes import hash256, hash_from_hex, hash_to_hex
-from lightclient.params import MAINNET, NETWORKS, REGTEST
+from lightclient.params import MAINNET, REGTEST
 
 GENESIS = hash_to_hex(hash256(REGTEST.genesis_header))
 CHAIN = {
@@ -296,25 +295,3 @@ def test_a_transaction_located_wrongly(answers, kind):
 
     error = outcome(with_answers(**answers, getblockheader=header), lambda node: node.locate(bytes(32)))
     assert type(error) is kind, error
-
-
-def test_zmq_is_only_ever_on_the_nodes_own_host():
-    def address(text, host="127.0.0.1", kind="pubhashblock"):
-        return address_of([{"type": kind, "address": text, "hwm": 1}], host)
-
-    assert address("tcp://127.0.0.1:28332") == "tcp://127.0.0.1:28332"
-    assert address("tcp://0.0.0.0:28332", "node.local") == "tcp://node.local:28332"
-    assert address("tcp://*:28332", "::1") == "tcp://[::1]:28332"
-    for text in ("tcp://10.0.0.1:28332", "ipc:///tmp/x", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", "", "tcp://["):
-        assert address(text) is None
-    assert address("tcp://127.0.0.1:28332", "node.local") is None
-    assert address("tcp://127.0.0.1:28332", kind="pubhashtx") is None
-    for nonsense in (None, {}, [1], [{}], [{"type": "pubhashblock"}], [{"type": "pubhashblock", "address": 5}]):
-        assert address_of(nonsense, "127.0.0.1") is None
-
-
-def test_every_network_has_a_name_in_core():
-    from host_bridge.nodes.core import NETWORK_OF_CHAIN
-    from host_bridge.nodes.core_login import RPC_PORTS
-
-    assert set(NETWORK_OF_CHAIN.values()) == set(NETWORKS) == set(RPC_PORTS)
