@@ -122,13 +122,17 @@ class Watches:
         self._outgoing.append(_Outgoing(request_id, self._next_proof_id, proof, payment))
         self._next_proof_id += 1
 
-    def check(self, position: DevicePosition | None) -> None:
-        """Offer the proofs that the device can check by now; tell it when a proved payment has gone."""
+    def check(self, position: DevicePosition | None) -> bool:
+        """Offer the proofs that the device can check by now; tell it when a proved payment has gone.
+
+        True: when there is room again, there is more to tell.
+        """
         self._position = position
         self._has_more = False
+        told_all = True
         under_way = {(o.request_id, o.key) for o in (*self._outgoing, *self._judged.values())}
         for request_id, watching in self._watching.items():
-            self._tell_gone(request_id, watching)
+            told_all &= self._tell_gone(request_id, watching)
             if position is None:
                 continue
             for payment in self._source.find_payments(watching.watch):
@@ -143,13 +147,18 @@ class Watches:
                     self._has_more = True
                     break
                 self.offer(request_id, payment.proof, payment)
+        return not told_all
 
-    def _tell_gone(self, request_id: int, watching: _Watching) -> None:
+    def _tell_gone(self, request_id: int, watching: _Watching) -> bool:
+        """False: there is no room for all of it."""
         for key, (proof_id, height) in list(watching.proved.items()):
             if self._source.block_hash(height) != key[0]:
+                if not self._endpoint.may_send():
+                    return False
                 del watching.proved[key]
                 watching.settled.discard(key)
                 self._endpoint.send(GONE, (request_id, proof_id))
+        return True
 
     def _is_flooded(self, watching: _Watching) -> bool:
         if len(watching.settled) < MAX_OFFERS:
