@@ -58,6 +58,7 @@ MAX_PACKED_BATCHES = 2_048  # kept, of up to 4 KB; 10,000 headers are 105
 # --- payments that devices wait for ---
 MAX_WATCHES = 64  # of one device
 MAX_OFFERS = 256  # proofs judged for one request: beyond, somebody floods the script
+MAX_PROOFS_UNDER_WAY = 8  # queued for one device, or waiting for its verdict; the others are found again then
 MAX_SCRIPTS = 8_192  # that all devices together watch
 MAX_PAYMENTS_OF_SCRIPT = 512  # found and kept
 MAX_PAYMENTS = 20_000  # of all scripts together
