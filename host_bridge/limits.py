@@ -30,7 +30,21 @@ MAX_BLOCKS_AT_ONCE = 2  # whole blocks in memory, each with its hex up to 12 MB
 MAX_REORG_STEPS = 2016  # times that a chain may change under one scan: more is no chain but a game
 FEW_SCRIPTS = 32  # up to so many, looking for each in the raw block is faster than reading every output
 
-<<<<<<< HEAD
+# --- archives of files ---
+MAX_ARCHIVE_FILES = 10_000  # of headers, or of blocks, in one folder
+
+# --- Electrum protocol ---
+ELECTRUM_HEADERS = 2_016  # headers that a server hands out at a time
+MAX_NOTIFICATION = 4_096  # bytes of a line that nobody has asked for
+MAX_UNASKED_LINES = 1_000  # of them one after the other
+MAX_OPEN_CALLS = 256
+CALLS_AT_ONCE = 16  # ... of one method: servers slow down who asks for more
+
+# --- Esplora ---
+ESPLORA_AT_ONCE = 8  # connections to the server
+ESPLORA_POLL_SECONDS = 1.0  # REST tells nothing by itself
+MAX_BLOCKS_ANSWER = 200_000  # bytes: ten blocks, described
+
 # --- following a node ---
 MAX_INDEXED_HEADERS = 8_000_000  # 80 bytes each on disk, 43 in memory; testnet3, the longest, has under 5,000,000
 NODE_SECONDS = 60.0  # for an answer
@@ -52,19 +66,3 @@ MAX_PROOF_BYTES = 32_000_000  # of all proofs kept; one is 8,100,000 at most, an
 SCRIPT_LINGERS_SECONDS = 600.0  # what was found for a script that nobody watches: a device on Wi-Fi comes back
 MAX_SEARCHED_BLOCKS = 20_000  # in one piece of a search of old blocks
 SEARCH_PIECE_SECONDS = 2.0  # what a piece should take: new blocks and new scripts come between two
-=======
-# --- archives of files ---
-MAX_ARCHIVE_FILES = 10_000  # of headers, or of blocks, in one folder
-
-# --- Electrum protocol ---
-ELECTRUM_HEADERS = 2_016  # headers that a server hands out at a time
-MAX_NOTIFICATION = 4_096  # bytes of a line that nobody has asked for
-MAX_UNASKED_LINES = 1_000  # of them one after the other
-MAX_OPEN_CALLS = 256
-CALLS_AT_ONCE = 16  # ... of one method: servers slow down who asks for more
-
-# --- Esplora ---
-ESPLORA_AT_ONCE = 8  # connections to the server
-ESPLORA_POLL_SECONDS = 1.0  # REST tells nothing by itself
-MAX_BLOCKS_ANSWER = 200_000  # bytes: ten blocks, described
->>>>>>> nodea
