@@ -12,8 +12,8 @@ from host_bridge.nodes import electrum_connection
 from host_bridge.nodes.electrum import ElectrumNode
 from host_bridge.nodes.lookup import script_hash_hex
 from host_bridge.nodes.node import NodeLied, NodeRefused, NodeUnreachable, NotThere, Tip, TooManyPayments
-from host_bridge.outputs import list_outputs
 from host_bridge.proofs import verify
+from host_bridge.raw_block import list_outputs
 from lightclient.params import MAINNET
 
 BLOCK = Tip(HEIGHT, BLOCK_HASH)

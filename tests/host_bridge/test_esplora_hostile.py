@@ -13,8 +13,8 @@ from host_bridge.nodes import esplora, esplora_http
 from host_bridge.nodes.esplora import EsploraNode
 from host_bridge.nodes.lookup import script_hash_hex
 from host_bridge.nodes.node import NodeLied, NodeRefused, NodeUnreachable, NotThere, Tip, TooManyPayments
-from host_bridge.outputs import list_outputs
 from host_bridge.proofs import verify
+from host_bridge.raw_block import list_outputs
 from lightclient.params import MAINNET
 
 BLOCK = Tip(HEIGHT, BLOCK_HASH)

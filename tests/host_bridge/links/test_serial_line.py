@@ -175,7 +175,7 @@ def test_a_named_port_is_opened_when_it_comes_and_again_after_each_unplugging(mo
                 with terminal() as (ours, path):
                     link.unlink(missing_ok=True)
                     link.symlink_to(path)
-                    await until(lambda: len(lines) == round + 1)
+                    await until(lambda round=round: len(lines) == round + 1)
                     os.write(ours, b"hello")
                     await asyncio.sleep(0.05)
                 await until(lines[-1]._closed.is_set)

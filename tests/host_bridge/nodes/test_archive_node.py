@@ -9,9 +9,8 @@ from node_calls import all_payments, failure, with_opened
 from support import data_path
 
 from host_bridge.nodes.node import NodeLied, NodeUnreachable, NotThere, Tip
-from host_bridge.outputs import list_outputs
 from host_bridge.proofs import verify
-from host_bridge.raw_block import parse_block
+from host_bridge.raw_block import list_outputs, parse_block
 from host_bridge.recording import Recording
 from lightclient.hashes import hash256
 from lightclient.limits import HEADER_SIZE
