@@ -35,6 +35,7 @@ from lightclient.params import NETWORKS, Network
 
 VERSION = f"lightclient {__version__}"
 _FIRST_ANSWER_SECONDS = 10.0  # that the start waits for a node; afterwards the devices don't
+_LONGEST_PAUSE = 10.0  # between two questions to a node that is away, while nothing can begin without it
 _CLOSE_SECONDS = 0.3
 _LOCK_FILE = "bridge.lock"
 
@@ -125,7 +126,7 @@ async def _open_and_run(
 ) -> None:
     headers = folder / "headers" / network.name
     headers.mkdir(mode=0o700, parents=True, exist_ok=True)
-    trouble = Trouble(node.name)
+    trouble = Trouble(node.name, longest_pause=_LONGEST_PAUSE)
     while True:
         try:
             index = await open_index(headers, node, network, _progress(stop, log))
@@ -196,14 +197,16 @@ async def _network_of(node: Node, config: BridgeConfig, log: Log) -> Network:
 
     A node that is away is waited for only where the network has to come from it.
     """
-    trouble = Trouble(node.name)
+    trouble = Trouble(node.name, longest_pause=_LONGEST_PAUSE)
+    waiting = False
     while True:
         try:
             info = await _first_info(node)
         except NodeError as error:
             if config.network:
                 return NETWORKS[config.network]
-            if not trouble.lasts:
+            if not waiting:
+                waiting = True
                 log.warning("the node does not answer, and no network was named: waiting for it", event="waiting")
             await trouble.pause(error)
             continue
