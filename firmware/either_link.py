@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from firmware.tcp_link import TcpLink
     from hardware.board import Board
 
-_DELIMITER = const(0x7E)
+_DELIMITER = b"\x7e"  # of frames
 _CABLE_MS = const(20_000)  # without a byte, until the network has its turn again
 
 
@@ -64,7 +64,7 @@ class EitherLink:
                 return 0
             self.connected = True
             return max(count, 0)
-        if count > 0 and _DELIMITER in memoryview(self._cable.buffer)[:count]:
+        if count > 0 and self._cable.buffer.find(_DELIMITER, 0, count) >= 0:
             self._network.close()
             self._on_cable = True
             self._heard = now

@@ -62,3 +62,8 @@ if __name__ == "__main__":
         # standard output is the link: what went wrong goes to the console
         sys.stderr.write(type(error).__name__ + ": " + str(error) + "\n")
         sys.exit(1)
+    except Exception as error:  # a fault in the program: MicroPython would print it on standard output
+        if not hasattr(sys, "print_exception"):
+            raise
+        sys.print_exception(error, sys.stderr)
+        sys.exit(1)

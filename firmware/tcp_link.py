@@ -90,7 +90,7 @@ class TcpLink:
         while self._unsent:
             try:
                 count = self._line.write(self._unsent)
-            except OSError as error:
+            except (OSError, ValueError) as error:  # ValueError: MicroPython, about the certificate
                 if not _is_busy(error):
                     self._fail(_text(error))
                     return False
@@ -208,4 +208,4 @@ def _text(error: Exception) -> str:
     """One line about what went wrong."""
     if isinstance(error, OSError) and error.args and isinstance(error.args[0], int):
         return "error " + " ".join([str(part) for part in error.args])
-    return str(error)
+    return " ".join(str(error).split())

@@ -1,18 +1,20 @@
 """The cable that a device is paired over: finds and opens the serial line, and talks over it until it is done."""
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 import serial
 from serial.tools import list_ports
 
 from host_bridge.pairing import PairingFailed, PairingSession
+from lightclient.messages import GOODBYE
+from lightclient.wire import encode_frame
 
 PICO = (0x2E8A, 0x0005)  # VID:PID of MicroPython on a Pico
 _BAUD = 115_200  # of a UART; USB has none
 _READ_SIZE = 4096
-_NUDGE = b"\x7e\x7e"  # two delimiters: a device that talks over a network listens to the cable then
-_NUDGE_SECONDS = 1.0
+_NUDGE_SECONDS = 2.0  # a device pauses for one before it greets again
 
 
 class Cable(Protocol):
@@ -54,21 +56,26 @@ def open_cable(path: str) -> serial.Serial:
         raise PairingFailed(f"{path}: {error}") from None
 
 
-def pair_over(cable: Cable, session: PairingSession, seconds: float) -> bytes:
-    """Pair the device on the line; returns its device_id. Raises PairingFailed."""
+def pair_over(
+    cable: Cable, session: PairingSession, seconds: float, stopped: Callable[[], bool] = lambda: False
+) -> bytes:
+    """Pair the device on the line; returns its device_id. Raises PairingFailed, also when `stopped` says so."""
     end = time.monotonic() + seconds
     nudge_at = 0.0
+    nudges = 0
     try:
         while session.device_id is None:
             now = time.monotonic()
-            if now > end:
+            if now > end or stopped():
                 raise PairingFailed(
                     "the device does not answer to its pairing"
                     if session.has_heard
                     else "nothing that speaks lightclient is on the line: does the device's program run?"
                 )
             if now >= nudge_at and not session.has_heard:
-                cable.write(_NUDGE)
+                # a device that waits for an answer from before, or talks over a network, greets us after this
+                cable.write(encode_frame(GOODBYE, nudges, b"\x82\x00\x60"))
+                nudges += 1
                 nudge_at = now + _NUDGE_SECONDS
             session.receive(cable.read(_READ_SIZE))
             while output := session.next_output():
