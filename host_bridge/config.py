@@ -77,22 +77,19 @@ def load_config(path: Path) -> BridgeConfig:
     for key, value in values.items():
         if key not in known:
             raise Unusable(f"{path}: unknown key {key[:40]!a}; there are {', '.join(known)}")
-        values[key] = _typed(f"{path}: {key}", value, str(known[key].type))
+        values[key] = _typed(f"{path}: {key}", value, known[key].type)
     return BridgeConfig(**values)
 
 
-def _typed(where: str, value: Any, wanted: str) -> Any:
+def _typed(where: str, value: Any, wanted: Any) -> Any:
     """`value`, when it is of the type; a single text stands for a list of one."""
-    words = {"str": "a text", "int": "a whole number", "bool": "true or false", "list[str]": "a list of texts"}
-    if wanted == "list[str]" and isinstance(value, str):
-        return [value]
-    of_type = {
-        "str": isinstance(value, str),
-        "int": isinstance(value, int) and not isinstance(value, bool),
-        "bool": isinstance(value, bool),
-        "list[str]": isinstance(value, list) and all(isinstance(entry, str) for entry in value),
-    }
-    if not of_type[wanted]:
+    if wanted == list[str]:
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list) or not all(isinstance(entry, str) for entry in values):
+            raise Unusable(f"{where}: a list of texts belongs there")
+        return values
+    if type(value) is not wanted:  # (True is an int as well)
+        words = {str: "a text", int: "a whole number", bool: "true or false"}
         raise Unusable(f"{where}: {words[wanted]} belongs there")
     return value
 

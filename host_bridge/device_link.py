@@ -21,6 +21,7 @@ from lightclient.errors import BadFrame, LightClientError, LinkError, NotPaired,
 from lightclient.messages import GOODBYE, HELLO, encode
 from lightclient.wire import encode_frame
 
+_PATIENCE_SECONDS = 20.0  # a device that waits for its first answer says HELLO every 15
 _LAST_WORDS_SECONDS = 1.0  # that a connection stays for the device to read why it ends
 
 
@@ -48,11 +49,12 @@ class DeviceLink:
         self._reports = DeviceReports(self._log)
         self._wake = asyncio.Event()  # there may be something to send
         self._sent = asyncio.Event()  # the line has taken all there was
-        self._heard = time.monotonic()
+        self._since = self._heard = time.monotonic()
         self._garbage = 0  # bytes since the last whole frame
         self._ended_for = ""  # the reason that the log has
         self._was_let_in = False
         self._hang_up = False
+        self._we_stop = False
 
     # --- what the bridge calls ---
 
@@ -87,6 +89,7 @@ class DeviceLink:
 
     def end(self, error: LightClientError | None) -> None:
         """End the session, None: because the bridge stops. A connection over the network ends with it."""
+        self._we_stop |= error is None
         self.session.end(error)
         self._look()
         self._wake.set()
@@ -101,11 +104,19 @@ class DeviceLink:
     def look_after(self) -> None:
         """Once a second: a device that was revoked, or has been silent for too long."""
         if not self.session.is_open:
+            self._wonder()
             return
         if self._key_of is not None and self._key_of(self.session.device_id) != self._key:
             self.end(NotPaired("the pairing was revoked"))
         elif time.monotonic() - self._heard > SILENCE_SECONDS:
             self.end(LinkError(f"nothing was heard for {SILENCE_SECONDS / 60:.0f} minutes"))
+
+    def _wonder(self) -> None:
+        """A cable on which nobody says anything that we understand, told of once."""
+        silent = not self._was_let_in and self.session.ended_by is None and not self._ended_for
+        if silent and not self.line.is_network and time.monotonic() - self._since > _PATIENCE_SECONDS:
+            self._ended_for = "no device has answered yet: does the device program run on it?"
+            self._log.write(WARNING, self._ended_for, event="no_answer")
 
     # --- the two tasks ---
 
@@ -166,7 +177,7 @@ class DeviceLink:
             self._opened()
         elif self.line.in_session and not session.is_open:
             self.line.in_session = False
-            if session.ended_by is None:
+            if session.ended_by is None and not self._we_stop:
                 self._log.write(INFO, "said goodbye", event="goodbye")
         self._tell_end()
 
@@ -191,7 +202,8 @@ class DeviceLink:
         # strangers on the network are the listener's to tell of, all together
         stranger = self.line.is_network and not self._was_let_in
         level = DEBUG if stranger else WARNING
-        self._log.write(level, f"session ended: {self._ended_for}", event="ended", error=type(error).__name__)
+        what = "session ended" if self._was_let_in else "not served"
+        self._log.write(level, f"{what}: {self._ended_for}", event="ended", error=type(error).__name__)
         self.line.turned_away = self._ended_for if stranger else ""
         self._hang_up |= self.line.is_network
 

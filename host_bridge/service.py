@@ -18,7 +18,7 @@ from host_bridge.bridge import Bridge
 from host_bridge.certificate import BadCertificate, load_or_make
 from host_bridge.cli_common import Unusable
 from host_bridge.config import BridgeConfig
-from host_bridge.limits import MAX_CONNECTIONS_PER_ADDRESS, MAX_STRANGERS
+from host_bridge.limits import MAX_CONNECTIONS_PER_ADDRESS, MAX_STRANGERS, NODE_SECONDS
 from host_bridge.links.serial_ports import SerialPorts
 from host_bridge.links.tcp_listener import Ceilings, TlsListener
 from host_bridge.log import FromLogging, Log
@@ -34,7 +34,8 @@ from lightclient.errors import LightClientError, describe
 from lightclient.params import NETWORKS, Network
 
 VERSION = f"lightclient {__version__}"
-_FIRST_ANSWER_SECONDS = 10.0  # that the start waits for a node; afterwards the devices don't
+_FIRST_ANSWER_SECONDS = 3.0  # that the start waits for a node whose network was named: it may be another's
+_LONGEST_PAUSE = 10.0  # between two questions to a node that is away, while nothing can begin without it
 _CLOSE_SECONDS = 0.3
 _LOCK_FILE = "bridge.lock"
 
@@ -68,14 +69,13 @@ async def _serve(config: BridgeConfig, log: Log, folder: Path, stop: asyncio.Eve
         raise Unusable(f"node: {error}") from None
     try:
         log.info(f"{VERSION}, node {node.name}, state in {folder}", event="started")
-        network = await _until(stop, _network_of(node, config, log))
-        if network is None:
-            return
         lobby = _Lobby()
         ports = SerialPorts(config.serial, lobby.serve, log, config.serial_baud)
         listener = await _listen(config, log, folder, lobby) if config.listen else None
-        notify("READY=1")
         try:
+            network = await _until(stop, _network_of(node, config, log))
+            if network is None:
+                return
             await _until(stop, _open_and_run(config, log, folder, stop, node, network, devices, lobby, ports, listener))
         finally:
             notify("STOPPING=1")
@@ -123,9 +123,10 @@ async def _open_and_run(
     ports: SerialPorts,
     listener: TlsListener | None,
 ) -> None:
+    notify("READY=1")
     headers = folder / "headers" / network.name
     headers.mkdir(mode=0o700, parents=True, exist_ok=True)
-    trouble = Trouble(node.name)
+    trouble = Trouble(node.name, longest_pause=_LONGEST_PAUSE)
     while True:
         try:
             index = await open_index(headers, node, network, _progress(stop, log))
@@ -196,14 +197,17 @@ async def _network_of(node: Node, config: BridgeConfig, log: Log) -> Network:
 
     A node that is away is waited for only where the network has to come from it.
     """
-    trouble = Trouble(node.name)
+    trouble = Trouble(node.name, longest_pause=_LONGEST_PAUSE)
+    waiting = False
     while True:
         try:
-            info = await _first_info(node)
+            info = await _first_info(node, _FIRST_ANSWER_SECONDS if config.network else NODE_SECONDS)
         except NodeError as error:
             if config.network:
                 return NETWORKS[config.network]
-            if not trouble.lasts:
+            notify("READY=1")  # it may take long, and systemd would not wait
+            if not waiting:
+                waiting = True
                 log.warning("the node does not answer, and no network was named: waiting for it", event="waiting")
             await trouble.pause(error)
             continue
@@ -214,12 +218,12 @@ async def _network_of(node: Node, config: BridgeConfig, log: Log) -> Network:
         return NETWORKS[info.network]
 
 
-async def _first_info(node: Node) -> NodeInfo:
+async def _first_info(node: Node, seconds: float) -> NodeInfo:
     try:
-        async with asyncio.timeout(_FIRST_ANSWER_SECONDS):
+        async with asyncio.timeout(seconds):
             return await node.info()
     except TimeoutError:
-        raise NodeUnreachable(f"no answer in {_FIRST_ANSWER_SECONDS:.0f} s") from None
+        raise NodeUnreachable(f"no answer in {seconds:.0f} s") from None
 
 
 # --- the process ---

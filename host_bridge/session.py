@@ -35,6 +35,7 @@ from lightclient.messages import (
     GOODBYE,
     HEADERS,
     HELLO,
+    PAIRED,
     PING,
     PONG,
     PROTOCOL_VERSION,
@@ -218,6 +219,8 @@ class BridgeSession:
         elif kind == GOODBYE:
             self._open = False
             self._forget()
+        elif kind == PAIRED:
+            raise BadMessage("nothing was paired here")
         if kind in (HELLO, STATUS, EVENT, REFUSED, VERDICT):
             self._reports.append(Report(kind, list(values)))
 

@@ -82,3 +82,8 @@ def test_a_full_flash_is_named_and_loses_nothing() -> None:
 
 def test_an_old_payment_after_restarts() -> None:
     on_micropython("littlefs_faults.py", "old")
+
+
+def test_power_cut_while_a_pairing_is_stored() -> None:
+    points = int(on_micropython("littlefs_pairing.py").rsplit(":", 1)[1])
+    assert points >= 5

@@ -210,6 +210,19 @@ def test_silence_ends_a_session(monkeypatch):
     asyncio.run(main())
 
 
+def test_a_board_that_does_not_answer_is_told_of_once(monkeypatch):
+    monkeypatch.setattr(device_link, "_PATIENCE_SECONDS", 0.5)
+
+    async def main():
+        async with running() as (bridge, said):
+            bridge.plug_in(MemoryLine("ttyACM0"))
+            await until(lambda: any("does the device program run" in text for text in said.texts))
+            await asyncio.sleep(2.1)
+            assert len(said.lines) == 1
+
+    asyncio.run(main())
+
+
 def test_a_flood_of_reports_does_not_fill_the_log():
     async def main():
         async with running(serial_unpaired=True) as (bridge, said):
@@ -249,7 +262,7 @@ def test_an_error_of_ours_drops_one_line_only():
 
 def test_goodbye_reaches_who_reads_and_waits_for_nobody_else():
     async def main():
-        async with running(serial_unpaired=True) as (bridge, _):
+        async with running(serial_unpaired=True) as (bridge, said):
             lines = [bridge.plug_in(MemoryLine(f"line{i}")) for i in range(2)]
             for line in lines:
                 await line.say(hello())
@@ -260,5 +273,6 @@ def test_goodbye_reaches_who_reads_and_waits_for_nobody_else():
             await bridge.say_goodbye()
             assert time.monotonic() - started < 1.5
             assert [kind for kind, _ in frames(lines[0].heard)] == [GOODBYE]
+            assert not any("goodbye" in text for text in said.texts)  # that is what a device says
 
     asyncio.run(main())
