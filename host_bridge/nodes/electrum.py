@@ -110,9 +110,9 @@ class ElectrumNode:
         return headers_of(answer, count)
 
     async def wait_for_news(self, seconds: float) -> None:
-        await self._connected()
         try:
             async with asyncio.timeout(seconds):
+                await self._connected()
                 await self._news.wait()
         except TimeoutError:
             return
