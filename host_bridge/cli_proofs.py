@@ -178,7 +178,7 @@ def _prove_from_files(
                 height,
             )
         else:
-            raise Unusable("--node is needed, or --block, or --merkleblock with --tx and --coinbase")
+            raise Unusable("either --block is needed, or --merkleblock with --tx and --coinbase, or --node")
         verified = verify_container(proof, network)
         if bytes(verified.txid) != txid:
             raise Unusable(f"the transaction given is {hash_to_hex(verified.txid)}")

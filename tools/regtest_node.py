@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 KNOTS = ROOT / ".cache" / "knots"
 START_SECONDS = 60
 STOP_SECONDS = 60
+REST_SECONDS = 20  # that a connection is kept without a call
 BURN = "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202"  # P2WPKH of 20 zero bytes: nobody's
 
 
@@ -92,6 +93,7 @@ class RegtestNode:
         self._program = bitcoind
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: http.client.HTTPConnection | None = None
+        self._last_call = 0.0
         self.datadir = Path()
         self.port = 0
 
@@ -211,6 +213,9 @@ class RegtestNode:
 
     def rpc(self, method: str, *params: Any, wallet: str = "") -> Any:
         """One JSON-RPC call. Raises RpcError when the node refuses it, OSError when it is gone."""
+        if self._connection is not None and time.monotonic() - self._last_call > REST_SECONDS:
+            self._connection.close()  # the node does so after 30 (-rpcservertimeout)
+            self._connection = None
         if self._connection is None:
             self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         login = base64.b64encode(self.cookie_file.read_bytes()).decode()
@@ -226,6 +231,7 @@ class RegtestNode:
             self._connection.close()
             self._connection = None
             raise
+        self._last_call = time.monotonic()
         if answer["error"] is not None:
             raise RpcError(method, answer["error"]["code"], answer["error"]["message"])
         return answer["result"]

@@ -1,7 +1,6 @@
-"""HTTP to a node: every answer has a ceiling before it is read and a time to end in; errors in one line."""
+"""Plain HTTP to a node: every answer has a ceiling before it is read and a time to end in; errors in one line."""
 
 import asyncio
-import ssl
 from dataclasses import dataclass
 
 import aiohttp
@@ -22,21 +21,18 @@ class HttpAnswer:
 class BoundedHttp:
     """Requests to one server. `base` is its URL without a slash at the end; `name` is what errors call it.
 
-    No redirects, cookies, proxies or compression: a node needs none of them.
+    No redirects, cookies, proxies, compression or TLS: a node has none of them.
     """
 
-    def __init__(
-        self, base: str, name: str, answer_seconds: float = ANSWER_SECONDS, tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, base: str, name: str, answer_seconds: float = ANSWER_SECONDS) -> None:
         self._base = base
         self._name = name
         self._answer_seconds = answer_seconds
-        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
-            connector = aiohttp.TCPConnector(limit=8, keepalive_timeout=_KEEP_SECONDS, ssl=self._tls or True)
+            connector = aiohttp.TCPConnector(limit=8, keepalive_timeout=_KEEP_SECONDS)
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 timeout=aiohttp.ClientTimeout(total=self._answer_seconds, sock_connect=CONNECT_SECONDS),
@@ -90,8 +86,6 @@ class BoundedHttp:
             return HttpAnswer(response.status, b"".join(parts), response.content_type if told != 0 else "")
 
     def _not_there(self, error: aiohttp.ClientConnectorError) -> NodeError:
-        if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
-            return NodeUnreachable(f"{self._name}: no TLS that can be trusted: {_one_line(error)}")
         reason = error.os_error.strerror or str(error.os_error)
         return NodeUnreachable(f"{self._name} can't be reached: {_one_line(reason)}")
 
