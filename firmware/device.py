@@ -2,36 +2,47 @@
 
 import sys
 
+from firmware.screen import event_line, state_line
 from lightclient import __version__
 from lightclient.client import Client
 from lightclient.errors import StoreError
 from lightclient.hashes import hash_to_hex
 from lightclient.headers.chain import HeaderChain
 from lightclient.headers.store import RamStore
-from lightclient.messages import EVENT_CONFIRMED, EVENT_RELAY_OFF, EVENT_RELAY_ON
+from lightclient.messages import EVENT_CONFIRMED, EVENT_RELAY_OFF, EVENT_RELAY_ON, STATES
 from lightclient.spv.acted import ActedPayments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from firmware.links import StreamLink
+    from firmware.links import Link
     from firmware.settings import Settings
     from hardware.board import Board
+    from lightclient.pairing import Pairing
     from lightclient.spv.stored_payments import StoredPayments
 
 _POLL_MS = 50
+_RESTART_MS = 500  # for the last words to leave by the line
 
 
 class Device:
-    """A client, its link and its board."""
+    """A client, its link and its board. `settings_path` is where a pairing is stored; empty: none is taken."""
 
-    def __init__(self, settings: "Settings", link: "StreamLink", board: "Board") -> None:
+    def __init__(self, settings: "Settings", link: "Link", board: "Board", settings_path: str = "") -> None:
+        self.restart_wanted = False  # with new settings
+        self._settings_path = settings_path
+        self._restart_at = 0
+        self._shown = ""
+        self._state_shown = ""
+        self._last_state = -1
+        self._last_problem = ""
+        self._is_paired = bool(settings.pairing_key)
         self.board = board
         self.link = link
         chain, self._acted = open_chain(settings)
         self.client = Client(
             chain,
             self._acted,
-            board.unique_id(),
+            settings.device_id or board.unique_id(),
             __version__,
             board.random,
             board.heap_free,
@@ -48,25 +59,67 @@ class Device:
     def step(self) -> bool:
         """Wait a little for bytes and deal with them. False when the line is closed."""
         client = self.client
-        count = self.link.read(_POLL_MS)
+        link = self.link
+        count = link.read(_POLL_MS)
         if count < 0:
             return False
-        client.tick(self.board.milliseconds(), self.board.unix_time())
+        if link.connected:
+            client.on_pair = self._pair if link.point_to_point and self._settings_path else None
+            client.tick(self.board.milliseconds(), self.board.unix_time())
+        else:
+            if client.in_session:
+                client.end_session()
+            client.clock.tick(self.board.milliseconds(), self.board.unix_time())
         if count:
-            client.receive(self.link.buffer, 0, count)
+            client.receive(link.buffer, 0, count)
+        if client.is_open:
+            link.failures = 0
         event = client.next_event()
         while event:
             if event[0] == EVENT_CONFIRMED:
                 self._paid.append((event[1], event[2]))
+            self._show(event_line(event))
             event = client.next_event()
+        self._show_state()
         self._tell_cut_short()
         self._move_relay()
-        while self.link.flush():  # what the line does not take waits in the client, which keeps count
+        while link.connected and link.flush():  # what the line does not take waits in the client, which keeps count
             output = client.next_output()
             if not output:
                 break
-            self.link.write(output)
-        return not self.link.closed
+            link.write(output)
+        return not link.closed and not self._restart_is_due()
+
+    def _pair(self, pairing: "Pairing") -> None:
+        """Store it, show by whom we are paired, and start anew, for all that is made from settings."""
+        from firmware.pairing import pair_device  # noqa: PLC0415 - it comes once in a device's life
+        from lightclient.pairing import short_fingerprint  # noqa: PLC0415
+
+        pair_device(self._settings_path, pairing)
+        self._show("paired with the bridge " + (short_fingerprint(pairing.fingerprint) or "that has no certificate"))
+        self.restart_wanted = True
+        self._restart_at = self.board.milliseconds() + _RESTART_MS
+
+    def _restart_is_due(self) -> bool:
+        return self.restart_wanted and not self.board.relay_is_on and self.board.milliseconds() >= self._restart_at
+
+    def _show(self, text: str) -> None:
+        if text and text != self._shown:
+            self._shown = text
+            self.board.show(text)
+
+    def _show_state(self) -> None:
+        """Say how things are when that has changed; what happened stays on show until then."""
+        client = self.client
+        state = (client.chain.tip_height * len(STATES) + client.state) * 4 + client.is_open * 2 + self.link.connected
+        if state == self._last_state and self.link.problem == self._last_problem:
+            return
+        self._last_state = state
+        self._last_problem = self.link.problem
+        line = state_line(client, self._is_paired, self.link)
+        if line != self._state_shown and not self.restart_wanted:
+            self._state_shown = line
+            self._show(line)
 
     def _move_relay(self) -> None:
         """One pulse for each payment, one after the other."""
@@ -75,12 +128,14 @@ class Device:
         if board.relay_is_on:
             if now >= self._relay_off_at:
                 board.set_relay(False)
+                self._show("relay off")
                 request_id, txid = self._paid.pop(0)
                 self._finish(request_id, txid)
                 self.client.tell(EVENT_RELAY_OFF, request_id, txid)
         elif self._paid:
             self._relay_off_at = now + self._relay_ms
             board.set_relay(True)
+            self._show("relay on")
             self.client.tell(EVENT_RELAY_ON, self._paid[0][0], self._paid[0][1])
 
     def _tell_cut_short(self) -> None:

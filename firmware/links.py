@@ -4,7 +4,27 @@ import select
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import BinaryIO, Protocol
+
+    class Link(Protocol):
+        """What a device asks of its line: StreamLink, TcpLink, EitherLink."""
+
+        failures: int
+
+        @property
+        def buffer(self) -> bytearray: ...
+        @property
+        def closed(self) -> bool: ...  # for good
+        @property
+        def connected(self) -> bool: ...
+        @property
+        def point_to_point(self) -> bool: ...
+        @property
+        def problem(self) -> str: ...
+        def read(self, timeout_ms: int) -> int: ...
+        def write(self, data: bytes) -> None: ...
+        def flush(self) -> bool: ...
+
 
 _READ_SIZE = 512
 _WRITE_SIZE = 64  # what a line that says it is ready takes at once: one USB packet
@@ -17,6 +37,11 @@ class StreamLink:
     does not read must not keep a device from opening its relay again. The reader must give what is
     there without waiting for more: a terminal in raw mode with VMIN = 0, VTIME = 0 does.
     """
+
+    point_to_point = True  # whoever is at the other end holds the cable
+    connected = True
+    failures = 0
+    problem = ""
 
     def __init__(self, reader: "BinaryIO", writer: "BinaryIO") -> None:
         self.buffer = bytearray(_READ_SIZE)

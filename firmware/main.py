@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import sys
 
 if sys.implementation.name == "micropython":
@@ -11,9 +12,17 @@ if sys.implementation.name == "micropython":
 
 from lightclient.errors import LightClientError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from firmware.links import Link
+    from firmware.settings import Settings
+    from hardware.board import Board
+
 
 def main(settings_path: str = "settings.json") -> None:
-    """Run until the line is closed."""
+    """Run until the line is closed, or the device has been paired and starts anew."""
+    if hasattr(os, "umask"):  # settings and store are for who runs the device alone
+        os.umask(0o077)
     with open(settings_path) as file:
         values = json.load(file)
     # Where modules are compiled on the device, the largest are loaded first, while there is most
@@ -21,14 +30,29 @@ def main(settings_path: str = "settings.json") -> None:
     if isinstance(values, dict) and values.get("store"):
         __import__("lightclient.headers.window_store")
     from firmware.device import Device  # noqa: PLC0415
-    from firmware.links import StreamLink  # noqa: PLC0415
     from firmware.settings import check_settings  # noqa: PLC0415
     from hardware.board import open_board  # noqa: PLC0415
 
     settings = check_settings(values)
     gc.collect()  # the largest buffers come next
-    link = StreamLink(sys.stdin.buffer, sys.stdout.buffer)
-    Device(settings, link, open_board(settings.board_name)).run()
+    board = open_board(settings.board_name)
+    device = Device(settings, open_link(settings, board), board, settings_path)
+    device.run()
+    if device.restart_wanted:
+        board.restart()
+
+
+def open_link(settings: "Settings", board: "Board") -> "Link":
+    """The way to the bridge that the settings name."""
+    from firmware.links import StreamLink  # noqa: PLC0415
+
+    cable = StreamLink(sys.stdin.buffer, sys.stdout.buffer)
+    if settings.link == "stream":
+        return cable
+    from firmware.either_link import EitherLink  # noqa: PLC0415
+    from firmware.tcp_link import TcpLink  # noqa: PLC0415
+
+    return EitherLink(TcpLink(settings.host, settings.port, settings.certificate, board), cable, board)
 
 
 if __name__ == "__main__":
@@ -37,4 +61,9 @@ if __name__ == "__main__":
     except (ValueError, OSError, LightClientError, MemoryError) as error:
         # standard output is the link: what went wrong goes to the console
         sys.stderr.write(type(error).__name__ + ": " + str(error) + "\n")
+        sys.exit(1)
+    except Exception as error:  # a fault in the program: MicroPython would print it on standard output
+        if not hasattr(sys, "print_exception"):
+            raise
+        sys.print_exception(error, sys.stderr)
         sys.exit(1)

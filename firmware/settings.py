@@ -1,4 +1,4 @@
-"""settings.json: what a device is told when it is set up. Nothing of it comes over the link.
+"""settings.json: what a device is told when it is set up; of it only pairing comes over a line, and that is a cable.
 
 network              name of the network
 checkpoint           hex of a checkpoint to start from; left out: the network's genesis header
@@ -11,7 +11,12 @@ window               without a store: headers that are held in RAM, 80 bytes eac
                      a reorg can go back 160 less than that
 board                name of the board
 relay_seconds        how long the relay closes for a payment
-pairing_key          hex of 32 bytes, shared with the bridge; left out or empty: none
+device_id            hex of up to 16 bytes: its name in the bridge's list; left out: that of the board
+pairing_key          hex of 32 bytes, shared with the bridge; left out or empty: none. To let a device be paired
+                     by another bridge, take this key away (or reset the device)
+link                 "stream": the cable, or what standard input and output are; "tcp": TLS to `bridge`
+bridge               {"host": name or address, "port": number, "certificate": hex of its DER}; from pairing
+wifi                 {"ssid": name, "password": text}; from pairing
 requests             payments to wait for: request_id (each its own), script_pubkey (hex), min_amount (satoshis),
                      min_confirmations, from_height (blocks below it do not count; left out: 0, so all that come
                      after the device's start, for these requests are made before the first headers arrive: give
@@ -24,7 +29,7 @@ from binascii import unhexlify
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint
 from lightclient.headers.rules import HeaderRules
 from lightclient.headers.state import ChainState
-from lightclient.limits import MAX_HEIGHT, MAX_REQUESTS
+from lightclient.limits import MAX_CERTIFICATE, MAX_HEIGHT, MAX_HOST, MAX_REQUESTS
 from lightclient.params import NETWORKS
 from lightclient.spv.payment import PaymentRequest
 
@@ -38,6 +43,7 @@ _MIN_WINDOW = 192
 _MAX_WINDOW = 4096
 _MAX_EPOCHS = 10_000
 _PAIRING_KEY_SIZE = 32
+_MAX_DEVICE_ID = 16
 
 
 class Settings:
@@ -67,12 +73,33 @@ class Settings:
         self.pairing_key = _bytes(values.get("pairing_key", ""))
         if len(self.pairing_key) not in (0, _PAIRING_KEY_SIZE):
             raise ValueError("settings: pairing_key is not of 32 bytes")
+        self.device_id = _bytes(values.get("device_id", ""))
+        if len(self.device_id) > _MAX_DEVICE_ID:
+            raise ValueError("settings: device_id is longer than 16 bytes")
+        self._read_link(values)
         requests = values.get("requests", [])
         if not isinstance(requests, list) or len(requests) > MAX_REQUESTS:
             raise ValueError("settings: requests is no list, or too long")
         self.requests = [_request(request) for request in requests]
         if len({request.request_id for request in self.requests}) < len(requests):
             raise ValueError("settings: two requests have the same request_id")
+
+    def _read_link(self, values: "dict[str, Any]") -> None:
+        self.link = values.get("link", "stream")
+        if self.link not in ("stream", "tcp"):
+            raise ValueError("settings: link is neither stream nor tcp")
+        bridge = values.get("bridge", {})
+        self.host = bridge.get("host", "")
+        self.port = _number(bridge, "port", 0, 0, 0xFFFF)
+        self.certificate = _bytes(bridge.get("certificate", ""))
+        if len(self.certificate) > MAX_CERTIFICATE or not isinstance(self.host, str) or len(self.host) > MAX_HOST:
+            raise ValueError("settings: the bridge's host or certificate is too long")
+        if self.link == "tcp" and not (self.pairing_key and self.host and self.port and self.certificate):
+            raise ValueError("settings: tcp needs pairing_key and the bridge's host, port and certificate: pair it")
+        wifi = values.get("wifi", {})
+        self.wifi = (wifi.get("ssid", ""), wifi.get("password", ""))
+        if not isinstance(self.wifi[0], str) or not isinstance(self.wifi[1], str):
+            raise ValueError("settings: wifi is not a name and a password")
 
 
 def _request(values: "dict[str, Any]") -> PaymentRequest:

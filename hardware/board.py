@@ -6,6 +6,8 @@
     random(n)              n random bytes
     unique_id()            up to 16 bytes that no other board has
     heap_free()            bytes of heap left, after a collection when that is cheap
+    show(text)             a line for the person in front of it: on a display, or wherever the console is
+    restart()              start the program anew; does not return
 
 A board is chosen by name, in the settings; only the driver that was chosen is imported.
 """
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
         def random(self, count: int) -> bytes: ...
         def unique_id(self) -> bytes: ...
         def heap_free(self) -> int: ...
+        def show(self, text: str) -> None: ...
+        def restart(self) -> None: ...
 
 
 def open_board(name: str) -> "Board":

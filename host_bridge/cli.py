@@ -5,7 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
-from host_bridge import cli_checkpoint, cli_demo, cli_headers, cli_proofs, cli_store
+from host_bridge import (
+    cli_bridge,
+    cli_checkpoint,
+    cli_demo,
+    cli_emulate,
+    cli_headers,
+    cli_pair,
+    cli_proofs,
+    cli_store,
+)
 from host_bridge.cli_common import Commands, end_if_output_failed, output_failed, say, speak_any_encoding
 from lightclient import __version__
 
@@ -57,6 +66,9 @@ app.add_typer(cli_checkpoint.app, name="checkpoint")
 app.add_typer(cli_store.app, name="store")
 app.command("prove", epilog=cli_proofs.PROVE_EXAMPLES)(cli_proofs.prove)
 app.command("verify", epilog=cli_proofs.VERIFY_EXAMPLES)(cli_proofs.verify)
+app.command("emulate", short_help=cli_emulate.SHORT_HELP, epilog=cli_emulate.EXAMPLES)(cli_emulate.emulate)
+app.command("pair", short_help=cli_pair.SHORT_HELP, epilog=cli_pair.EXAMPLES)(cli_pair.pair)
+app.command("bridge", short_help=cli_bridge.SHORT_HELP, epilog=cli_bridge.EXAMPLES)(cli_bridge.bridge)
 app.command("demo", short_help=cli_demo.SHORT_HELP, epilog=cli_demo.EXAMPLES)(cli_demo.demo)
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from lightclient.errors import (
     NotPaired,
     ReorgTooDeep,
     WrongNetwork,
+    describe,
 )
 from lightclient.hashes import equal_constant_time
 from lightclient.limits import LOCATOR_ENTRY, MAX_COUNT, MAX_PAYLOAD
@@ -34,6 +35,7 @@ from lightclient.messages import (
     GOODBYE,
     HEADERS,
     HELLO,
+    PAIRED,
     PING,
     PONG,
     PROTOCOL_VERSION,
@@ -88,6 +90,7 @@ class BridgeSession:
         self._said_goodbye = False
         self._pings = 0
         self.last_pong = 0  # the number of the last PING that the device has answered
+        self.ended_by: LightClientError | None = None  # why we said GOODBYE last; None since a session has begun
 
     # --- what the program around it calls ---
 
@@ -121,6 +124,21 @@ class BridgeSession:
         return self._reports.popleft() if self._reports else None
 
     @property
+    def is_open(self) -> bool:
+        """Whether the device has been let in, and its session has not ended."""
+        return self._open
+
+    @property
+    def device_id(self) -> bytes:
+        """What the device last called itself; proved while the session is open and asks for a pairing key."""
+        return bytes(self._hello[4]) if self._hello else b""
+
+    @property
+    def firmware_version(self) -> str:
+        """As the device last said."""
+        return str(self._hello[5]) if self._hello else ""
+
+    @property
     def proofs_pending(self) -> bool:
         """Whether a proof is on its way, or waits for the device's verdict."""
         return self._watches.pending or self._check_due
@@ -136,6 +154,12 @@ class BridgeSession:
         self._pings = self._pings % MAX_COUNT + 1
         self.endpoint.send(PING, (self._pings,))
         return self._pings
+
+    def end(self, error: LightClientError | None) -> None:
+        """Say GOODBYE, if there is a session: with this reason, or None because the bridge stops."""
+        if self._open or self._challenge:
+            self._challenge = b""
+            self._say_goodbye(error)
 
     def offer(self, request_id: int, proof: bytes) -> None:
         """Send a proof for a request of the device, once, whatever becomes of it."""
@@ -159,14 +183,16 @@ class BridgeSession:
         self._check_due = False
         self._position = None  # of this session alone: the next device on the line may be another
 
-    def _say_goodbye(self, error: LightClientError) -> None:
+    def _say_goodbye(self, error: LightClientError | None) -> None:
         self._open = False
         self._forget()
         if self._said_goodbye:  # once: what comes before the next HELLO is not answered
             return
         self._said_goodbye = True
+        self.ended_by = error
         self.endpoint.make_room()
-        self.endpoint.send(GOODBYE, (error.code, cut_text(f"{type(error).__name__}: {error}")))
+        reason = (error.code, cut_text(describe(error))) if error else (0, "the bridge stops")
+        self.endpoint.send(GOODBYE, reason)
 
     def _handle(self, kind: int) -> None:
         values = self.endpoint.values
@@ -193,6 +219,8 @@ class BridgeSession:
         elif kind == GOODBYE:
             self._open = False
             self._forget()
+        elif kind == PAIRED:
+            raise BadMessage("nothing was paired here")
         if kind in (HELLO, STATUS, EVENT, REFUSED, VERDICT):
             self._reports.append(Report(kind, list(values)))
 
@@ -242,6 +270,7 @@ class BridgeSession:
         )
         self.endpoint.grant(self._hello[3])
         self._open = True
+        self.ended_by = None
 
     # --- headers ---
 

@@ -11,14 +11,18 @@ from lightclient.hashes import hmac_sha256
 from lightclient.limits import (
     LOCATOR_ENTRY,
     MAX_BATCH_HEADERS,
+    MAX_CERTIFICATE,
     MAX_DETAIL,
     MAX_HEIGHT,
+    MAX_HOST,
     MAX_LOCATOR,
     MAX_MONEY,
     MAX_NAME,
     MAX_PAYLOAD,
     MAX_PROOF_SIZE,
     MAX_SCRIPT_PUBKEY,
+    MAX_SSID,
+    MAX_WIFI_PASSWORD,
 )
 
 TYPE_CHECKING = False
@@ -57,6 +61,8 @@ REFUSED = const(17)
 PING = const(18)
 PONG = const(19)
 GOODBYE = const(20)
+PAIR = const(21)
+PAIRED = const(22)
 
 # Who sends a message.
 DEVICE = const(1)
@@ -147,12 +153,26 @@ MESSAGES: "tuple[Message, ...]" = (
     ("PING", EITHER, (_NUMBER,)),
     ("PONG", EITHER, (_NUMBER,)),
     ("GOODBYE", EITHER, (_CODE, _DETAIL)),
+    (
+        "PAIR",
+        BRIDGE,
+        (
+            ("pairing_key", BYTES, 32, 32, 1),
+            ("certificate", BYTES, 0, MAX_CERTIFICATE, 1),
+            ("host", TEXT, 0, MAX_HOST, 1),
+            ("port", UINT, 0, 0xFFFF, 1),
+            ("wifi_ssid", BYTES, 0, MAX_SSID, 1),
+            ("wifi_password", TEXT, 0, MAX_WIFI_PASSWORD, 1),
+            ("mac", BYTES, 0, 32, 32),
+        ),
+    ),
+    ("PAIRED", DEVICE, (_DEVICE_ID, ("fingerprint", BYTES, 0, 32, 32))),
 )
 
 
 def is_counted(message_type: int) -> bool:
     """Whether a message uses up credit: all do but those that make, pace and end a session."""
-    return message_type > AUTHENTICATE and message_type != GOODBYE
+    return AUTHENTICATE < message_type < GOODBYE
 
 
 def _message(message_type: int, sender: int) -> "Message":

@@ -9,7 +9,7 @@ bridge that refuses us is not asked without end.
 from lightclient.clock import Clock
 from lightclient.compat import const
 from lightclient.endpoint import Endpoint
-from lightclient.errors import BadMessage, LightClientError, StoreError, WrongNetwork, describe
+from lightclient.errors import AuthenticationFailed, BadMessage, LightClientError, StoreError, WrongNetwork, describe
 from lightclient.limits import MAX_COUNT, MAX_PAYLOAD
 from lightclient.messages import (
     AUTHENTICATE,
@@ -19,6 +19,8 @@ from lightclient.messages import (
     GOODBYE,
     HELLO,
     NONCE_SIZE,
+    PAIR,
+    PAIRED,
     PING,
     PONG,
     PROTOCOL_VERSION,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lightclient.messages import Value
+    from lightclient.pairing import Pairing
     from lightclient.params import Network
     from lightclient.serialize import Buffer
 
@@ -62,6 +65,9 @@ class DeviceSession:
         self.endpoint = Endpoint(BRIDGE, WINDOW, LARGEST_MESSAGE)
         self.clock = Clock()
         self.best_height = 0  # what the bridge says
+        # Set only while the line is point to point (a cable): makes a pairing durable, or raises a
+        # LightClientError and has changed nothing. None: nobody on this line can pair us.
+        self.on_pair: "Callable[[Pairing], None] | None" = None
         self._network = network
         self._device_id = device_id
         self._firmware_version = firmware_version
@@ -100,6 +106,11 @@ class DeviceSession:
     @property
     def is_open(self) -> bool:
         return bool(self._session == _OPEN)
+
+    @property
+    def in_session(self) -> bool:
+        """Whether a session is open, or has been asked for."""
+        return bool(self._session != _CLOSED)
 
     def tick(self, now_ms: int, clock: int = 0) -> None:
         """Let time pass: `now_ms` is any monotonic clock; `clock` the device's own unix time if it has one."""
@@ -142,13 +153,17 @@ class DeviceSession:
 
     def end_session(self) -> None:
         """Forget the session: the line is gone, or not to be trusted. `tick` begins the next one."""
+        self._leave_session()
+        self.endpoint.begin(0)
+
+    def _leave_session(self) -> None:
+        """End the session, but what was said last still goes out."""
         self._session = _CLOSED
         self._awaited = _NOTHING
         self._since_ms = self.clock.now_ms
         self._pause_ms = PAUSE
         self._nonce = b""
         self._closed()
-        self.endpoint.begin(0)
         self.endpoint.reader.restart()
 
     # --- inside ---
@@ -197,8 +212,10 @@ class DeviceSession:
                 self.endpoint.send(AUTHENTICATE, (mac,))
             elif message_type == WELCOME:
                 self._welcomed()
+            elif message_type == PAIR:
+                self._take_pair()
             # anything else is left over from a session that is gone
-        elif message_type in (WELCOME, CHALLENGE):
+        elif message_type in (WELCOME, CHALLENGE, PAIR):
             raise BadMessage("a second greeting")
         else:
             if message_type == PING:
@@ -222,3 +239,22 @@ class DeviceSession:
         self.endpoint.grant(credit)
         self.best_height = best_height
         self._opened(time)
+
+    def _take_pair(self) -> None:
+        """Take the bridge's pairing, or say GOODBYE and stay as we are; either ends the greeting."""
+        from lightclient.pairing import read_pairing  # noqa: PLC0415 - it comes once in a device's life
+
+        reader = self.endpoint.reader
+        payload = memoryview(reader.buffer)[reader.payload_start : reader.payload_end]
+        try:
+            pairing = read_pairing(self.endpoint.values, payload, self._nonce, self._pairing_key)
+            if self.on_pair is None:
+                raise AuthenticationFailed("a device is paired over a cable alone")
+            self.on_pair(pairing)
+        except LightClientError as error:
+            self._refused(describe(error))
+            self.endpoint.send(GOODBYE, (error.code, cut_text(describe(error))))
+        else:
+            self._pairing_key = pairing.pairing_key
+            self.endpoint.send(PAIRED, (self._device_id, pairing.fingerprint))
+        self._leave_session()

@@ -61,3 +61,8 @@ def test_what_three_epochs_of_mainnet_cost() -> None:
     assert figures["bytes_used"] < 512 * 1024
     assert figures["daily"]["programs"] < 500 and figures["daily"]["erases"] < 100
     assert figures["daily_with_prune"]["programs"] < 500 and figures["daily_with_prune"]["erases"] < 100
+
+
+def test_power_cut_while_a_pairing_is_stored() -> None:
+    points = int(on_micropython("littlefs_pairing.py").rsplit(":", 1)[1])
+    assert points >= 5

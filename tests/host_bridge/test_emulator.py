@@ -169,7 +169,7 @@ def test_a_bridge_that_restarts_in_the_middle_is_found_again() -> None:
         assert line.pump_until(lambda: session.device_height >= 96, 30)
         session = line.session = bridge()  # knows of nothing: the device's frames mean nothing to it
         # a fresh bridge is silent until the device says HELLO; so here it gets a reason at once
-        device.write(encode_frame(21, 0, b""))
+        device.write(encode_frame(23, 0, b""))
         assert line.pump_until(lambda: EVENT_CONFIRMED in drain(session, reports), 60), reports[-3:]
 
 

@@ -16,6 +16,8 @@ from lightclient.errors import LightClientError, StoreFull
 SCRIPT = "0014" + "42" * 20
 REQUEST = {"request_id": 1, "script_pubkey": SCRIPT, "min_amount": 1, "min_confirmations": 1}
 
+BRIDGE = {"host": "h", "port": 1, "certificate": "00"}
+
 
 class Pipes:
     """A line: what the device reads, and what it writes and nobody reads unless a test does."""
@@ -150,6 +152,25 @@ def test_a_line_that_breaks_while_the_device_writes_ends_the_program(pipes: Pipe
         {"pairing_key": "00" * 31},
         {"pairing_key": "00" * 33},
         {"relay_seconds": True},
+        {"device_id": "00" * 17},
+        {"device_id": "abc"},
+        {"device_id": 5},
+        {"link": "usb"},
+        {"link": "tcp"},
+        {"link": "tcp", "bridge": BRIDGE},
+        {"link": "tcp", "pairing_key": "00" * 32},
+        {"link": "tcp", "pairing_key": "00" * 32, "bridge": {**BRIDGE, "host": ""}},
+        {"link": "tcp", "pairing_key": "00" * 32, "bridge": {**BRIDGE, "port": 0}},
+        {"link": "tcp", "pairing_key": "00" * 32, "bridge": {**BRIDGE, "certificate": ""}},
+        {"bridge": []},
+        {"bridge": {**BRIDGE, "host": 7}},
+        {"bridge": {**BRIDGE, "host": "h" * 254}},
+        {"bridge": {**BRIDGE, "port": 65_536}},
+        {"bridge": {**BRIDGE, "port": True}},
+        {"bridge": {**BRIDGE, "certificate": "00" * 1025}},
+        {"wifi": 1},
+        {"wifi": {"ssid": 1}},
+        {"wifi": {"password": None}},
         {"window": 256.0},
         {"epochs": 3.0},
         {"board": 7},

@@ -48,8 +48,9 @@ def test_view_room_fills_the_payload():
     for message_type in (messages.HEADERS, messages.PROOF_DATA):
         assert encode(message_type, largest(message_type), buffer) == MAX_PAYLOAD
     for message in range(1, len(MESSAGES) + 1):
-        if MESSAGES[message - 1][1] & BRIDGE:
+        if MESSAGES[message - 1][1] & BRIDGE and message != messages.PAIR:
             assert view_room(message, messages.MIN_PAYLOAD) > 0  # all that a bridge sends fits the smallest device
+    assert view_room(messages.PAIR, MAX_PAYLOAD) > 2048
 
 
 def test_views_are_not_copied():
@@ -161,7 +162,7 @@ def test_a_buffer_too_short():
 
 def test_table_is_whole():
     names = [message[0] for message in MESSAGES]
-    assert len(names) == 20
+    assert len(names) == 22
     for message_type in range(1, len(names) + 1):
         assert getattr(messages, names[message_type - 1]) == message_type
         _, sender, fields = MESSAGES[message_type - 1]
@@ -173,8 +174,8 @@ def test_table_is_whole():
             assert multiple >= 1
             assert maximum % multiple == 0
             assert kind != TEXT or minimum == 0  # decode does not look
-    uncounted = [names[i - 1] for i in range(1, 21) if not messages.is_counted(i)]
-    assert uncounted == ["HELLO", "WELCOME", "CREDIT", "CHALLENGE", "AUTHENTICATE", "GOODBYE"]
+    uncounted = [names[i - 1] for i in range(1, 23) if not messages.is_counted(i)]
+    assert uncounted == ["HELLO", "WELCOME", "CREDIT", "CHALLENGE", "AUTHENTICATE", "GOODBYE", "PAIR", "PAIRED"]
 
 
 def test_a_message_byte_by_byte():

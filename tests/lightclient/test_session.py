@@ -168,7 +168,7 @@ def test_everything_out_of_place_ends_the_session():
         assert not client.is_open, kind
         assert "wrong end" in refusals(client)[0]
     for payload in (b"", b"\x80", b"\x81\x00", b"\xff" * 40, b"\x9f\xff", b"\x86" + b"\x00" * 6):
-        for kind in (HEADERS, PROOF, 0, 21, 255):
+        for kind in (HEADERS, PROOF, 0, 23, 255):
             client, bridge, _ = opened()
             line = encode_frame(kind, 1, payload)
             client.receive(line, 0, len(line))
