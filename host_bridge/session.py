@@ -6,25 +6,21 @@ device says of itself is read from `next_report`. The source is where headers an
 a node, an archive of files, a recording.
 """
 
-import secrets
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from host_bridge.admission import Admission
 from host_bridge.source import FoundPayment, Source, Watch
 from host_bridge.watches import DevicePosition, Watches
 from lightclient.endpoint import Endpoint
 from lightclient.errors import (
-    AuthenticationFailed,
     BadMessage,
     LightClientError,
-    NotPaired,
     ReorgTooDeep,
-    WrongNetwork,
     describe,
 )
-from lightclient.hashes import equal_constant_time
 from lightclient.limits import LOCATOR_ENTRY, MAX_COUNT, MAX_PAYLOAD
 from lightclient.messages import (
     AUTHENTICATE,
@@ -46,7 +42,6 @@ from lightclient.messages import (
     VERDICT,
     WATCH,
     WELCOME,
-    authentication_mac,
     cut_text,
     view_room,
 )
@@ -77,9 +72,7 @@ class BridgeSession:
         self.endpoint = Endpoint(DEVICE, WINDOW, MAX_PAYLOAD)
         self._position: DevicePosition | None = None
         self._version = version
-        self._pairing_key_of = pairing_key_of
-        self._pairing_key = b""
-        self._challenge = b""
+        self._admission = Admission(source.network, pairing_key_of)
         self._hello: list[Any] = []
         self._open = False
         self._reports: deque[Report] = deque(maxlen=MAX_REPORTS)
@@ -162,8 +155,8 @@ class BridgeSession:
 
     def end(self, error: LightClientError | None) -> None:
         """Say GOODBYE, if there is a session: with this reason, or None because the bridge stops."""
-        if self._open or self._challenge:
-            self._challenge = b""
+        if self._open or self._admission.challenge:
+            self._admission.cancel()
             self._say_goodbye(error)
 
     def offer(self, request_id: int, proof: bytes) -> None:
@@ -204,7 +197,8 @@ class BridgeSession:
         if kind == HELLO:
             self._greet(list(values))
         elif kind == AUTHENTICATE:
-            self._authenticate(values[0])
+            self._admission.check(values[0], self._hello)
+            self._welcome()
         elif not self._open:
             return  # left over from a session that is gone
         elif kind == GET_HEADERS:
@@ -234,29 +228,12 @@ class BridgeSession:
         self._hello = hello
         self.endpoint.begin(0)
         self._said_goodbye = False
-        self._challenge = b""
         self._forget()
-        if hello[0] != PROTOCOL_VERSION:
-            raise BadMessage(f"protocol version {hello[0]}, this bridge speaks {PROTOCOL_VERSION}")
-        if hello[1] != self.source.network:
-            raise WrongNetwork(f"the device is on {cut_text(hello[1], 40)}, the bridge on {self.source.network}")
-        if self._pairing_key_of is None:
+        challenge = self._admission.begin(hello)
+        if challenge:
+            self.endpoint.send(CHALLENGE, (challenge,))
+        else:
             self._welcome()
-            return
-        self._pairing_key = self._pairing_key_of(bytes(hello[4]))
-        if not self._pairing_key:
-            raise NotPaired(f"device {bytes(hello[4]).hex() or 'without a name'} is not paired with this bridge")
-        self._challenge = secrets.token_bytes(32)
-        self.endpoint.send(CHALLENGE, (self._challenge,))
-
-    def _authenticate(self, mac: bytes) -> None:
-        challenge, self._challenge = self._challenge, b""  # each is good once
-        if not challenge:
-            raise AuthenticationFailed("no challenge is open")
-        expected = authentication_mac(self._pairing_key, challenge, self._hello[7], self._hello[4])
-        if not equal_constant_time(mac, expected):
-            raise AuthenticationFailed("the device does not know the pairing key")
-        self._welcome()
 
     def _welcome(self) -> None:
         source = self.source
