@@ -34,9 +34,7 @@ def bridge(
         list[str] | None,
         typer.Option(metavar="ADDR:PORT", help="Serve paired devices over TLS here. May be repeated."),
     ] = None,
-    config: Annotated[
-        Path | None, file_option("A TOML file with all of this; flags go over it.")
-    ] = None,
+    config: Annotated[Path | None, file_option("A TOML file with all of this; flags go over it.")] = None,
     state_dir: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="Where certificate, paired devices and headers are kept."),
