@@ -7,13 +7,14 @@ import typer
 
 from host_bridge.checkpoint_file import compare, read_checkpoint, state_from_headers
 from host_bridge.cli_common import (
+    UNUSABLE,
     Commands,
     JsonOption,
-    NetworkOption,
     Unusable,
     check_output,
     errors_end_the_command,
     examples,
+    fail,
     file_option,
     network_named,
     print_json,
@@ -22,12 +23,15 @@ from host_bridge.cli_common import (
     whole_number,
     write_file,
 )
+from host_bridge.cli_node import MaybeNodeOption, with_node
 from host_bridge.header_file import load_checkpoint
+from host_bridge.node_headers import network_of, state_from_node
+from host_bridge.nodes.node import Node
 from lightclient.hashes import hash_to_hex
 from lightclient.headers.checkpoint import FORMAT, encode_checkpoint
 from lightclient.headers.state import ChainState
 from lightclient.limits import MAX_HEIGHT, MEDIAN_TIME_SPAN
-from lightclient.params import Network
+from lightclient.params import NETWORKS, Network
 
 app = Commands(help="Starting points, made from headers or recomputed.", no_args_is_help=True)
 
@@ -75,11 +79,10 @@ class _Origin:
         "    --height 900000 -o mainnet.checkpoint",
         "lightclient checkpoint make --headers newer.bin --network mainnet \\",
         "    --from mainnet.checkpoint -o newer.checkpoint",
+        "lightclient checkpoint make --node core:// -o mainnet.checkpoint",
     )
 )
 def make(
-    headers: HeadersOption,
-    network: NetworkOption,
     output: Annotated[Path, file_option("Where the checkpoint goes.", "--output", "-o", metavar="OUT")],
     height: Annotated[
         int | None,
@@ -87,28 +90,42 @@ def make(
             metavar="N", parser=whole_number(0, MAX_HEIGHT), help="The checkpoint's height. Default: the last header's."
         ),
     ] = None,
+    headers: Annotated[Path | None, file_option("Raw headers of 80 bytes each, in order.", "--headers")] = None,
+    node: MaybeNodeOption = None,
+    network: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="With --headers: one of " + ", ".join(NETWORKS) + "; a node knows its own."),
+    ] = None,
     earlier: FromOption = None,
     start_height: StartOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a checkpoint from headers.
+    """Make a checkpoint from headers, of a file or of a node.
 
     Every rule is checked; what a device needs to go on from the last header is written down.
 
     Exit code: 0 written, 1 a rule is broken, 2 a file can't be used.
     """
-    params = network_named(network)
+    if (headers is None) == (node is None):
+        fail(UNUSABLE, "either --headers or --node is needed")
+    if headers is not None and network is None:
+        fail(UNUSABLE, "--headers needs --network")
     with errors_end_the_command(as_json):
         check_output(output, headers, earlier)
-    origin = _Origin(params, earlier, start_height, as_json)
+    if node is not None:
+        params, origin, state = _from_node(node, network, earlier, start_height, height, as_json)
+    else:
+        params = network_named(network or "")
+        origin = _Origin(params, earlier, start_height, as_json)
+        with errors_end_the_command(as_json, headers):
+            state = state_from_headers(headers or Path(), params, origin.start_height, origin.base, height)
     with errors_end_the_command(as_json, headers):
-        state = state_from_headers(headers, params, origin.start_height, origin.base, height)
         data = encode_checkpoint(params, state)
         write_file(output, data)
     if as_json:
         print_json(
             {
-                "network": network,
+                "network": params.name,
                 "height": state.height,
                 "block_hash": hash_to_hex(state.block_hash),
                 "computed_from": origin.kind,
@@ -118,9 +135,24 @@ def make(
             }
         )
         return
-    say(f"{printable(str(output))}: {len(data):,} bytes; {network} at height {state.height:,}, computed {origin.text}")
+    where = f"{params.name} at height {state.height:,}"
+    say(f"{printable(str(output))}: {len(data):,} bytes; {where}, computed {origin.text}")
     if state.accumulator is None:
         say("no accumulator: the blocks before the anchor are unknown, so payments in them can't be verified")
+
+
+def _from_node(
+    url: str, network: str | None, earlier: Path | None, start_height: int | None, height: int | None, as_json: bool
+) -> tuple[Network, _Origin, ChainState]:
+    async def compute(node: Node) -> tuple[Network, _Origin, ChainState]:
+        params = await network_of(node)
+        if network not in (None, params.name):
+            raise Unusable(f"{node.name} is on {params.name}, not on {network}")
+        first = node.first_height if start_height is None and earlier is None else start_height
+        origin = _Origin(params, earlier, first, as_json)
+        return params, origin, await state_from_node(node, params, origin.start_height, origin.base, height)
+
+    return with_node(url, as_json, compute)
 
 
 @app.command(epilog=examples("lightclient checkpoint show mainnet.checkpoint"))

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from typer.core import TyperCommand
 
+from host_bridge.nodes.node import NodeError
 from host_bridge.proofs import CannotProve, raw_or_hex
 from lightclient.errors import EncodingError, LightClientError
 from lightclient.limits import MAX_HEIGHT
@@ -131,12 +132,13 @@ def errors_end_the_command(as_json: bool = False, about: Path | None = None) -> 
             print_json({"error": type(error).__name__, "height": height, "detail": str(error)})
         code = UNUSABLE if isinstance(error, EncodingError) else REFUSED
         fail(code, f"{about}: {one_line(error)}" if about else one_line(error))
-    except (Unusable, CannotProve, OSError) as error:
+    except (Unusable, CannotProve, NodeError, OSError) as error:
         if isinstance(error, OSError):
             end_if_output_failed()
         text = f"{error.filename or 'input'}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
+        name = type(error).__name__ if isinstance(error, NodeError) else "Unusable"
         if as_json:
-            print_json({"error": "Unusable", "height": None, "detail": text})
+            print_json({"error": name, "height": None, "detail": text})
         fail(UNUSABLE, text)
 
 

@@ -1,5 +1,6 @@
-"""`lightclient headers check` and `headers info`."""
+"""`lightclient headers check`, `headers info` and `headers sync`."""
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,10 +16,13 @@ from host_bridge.cli_common import (
     file_option,
     network_named,
     print_json,
+    printable,
     say,
     whole_number,
 )
+from host_bridge.cli_node import NodeOption, with_node
 from host_bridge.header_file import CheckedHeaders, check_header_file, load_checkpoint, look_at_header_file
+from host_bridge.header_sync import sync_headers
 from lightclient.hashes import hash_to_hex
 from lightclient.headers.header import block_hash, read_bits, read_time
 from lightclient.headers.target import bits_to_target
@@ -93,6 +97,50 @@ def _as_json(checked: CheckedHeaders) -> dict[str, Any]:
         "unverified": checked.rules.unverified,
         "seconds": round(checked.seconds, 6),
     }
+
+
+@app.command(
+    epilog=examples(
+        "lightclient headers sync --node core:// -o mainnet.bin",
+        "lightclient headers sync -o signet.bin \\",
+        "    --node 'core://127.0.0.1:38332/?cookie=/srv/bitcoin/signet/.cookie'",
+    )
+)
+def sync(
+    node: NodeOption,
+    output: Annotated[Path, file_option("The file; one that is there is brought up to date.", "--output", "-o")],
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch a node's headers, and check every rule before they are written.
+
+    What is fetched lies in FILE.part until the node's tip is reached: cut off, it goes on from there. FILE changes
+    only to a chain with more work.
+
+    Exit code: 0 it is the node's chain, 1 a rule is broken, 2 the node or the file can't be used.
+    """
+    started = time.perf_counter()
+    synced = with_node(node, as_json, lambda opened: sync_headers(opened, output))
+    tip = synced.rules.state
+    if as_json:
+        print_json(
+            {
+                "network": synced.rules.network.name,
+                "first_height": synced.first_height,
+                "tip_height": tip.height,
+                "tip_hash": hash_to_hex(tip.block_hash),
+                "headers": synced.count,
+                "chainwork": f"{tip.chainwork:064x}",
+                **({} if tip.complete else {"chainwork_of_run": True}),
+                "unverified": synced.rules.unverified,
+                "added": synced.added,
+                "removed": synced.removed,
+                "seconds": round(time.perf_counter() - started, 6),
+            }
+        )
+        return
+    news = f"{synced.added:,} new" + (f", {synced.removed:,} taken back by a reorg" if synced.removed else "")
+    say(f"{printable(str(output))}: {synced.count:,} headers of {synced.rules.network.name}, {news}")
+    say(f"tip         {hash_to_hex(tip.block_hash)} at height {tip.height:,}")
 
 
 @app.command(epilog=_example("info"))

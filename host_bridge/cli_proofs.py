@@ -11,7 +11,6 @@ from host_bridge.cli_common import (
     GOOD,
     UNUSABLE,
     JsonOption,
-    NetworkOption,
     StartHeightOption,
     Unusable,
     check_output,
@@ -28,7 +27,9 @@ from host_bridge.cli_common import (
     whole_number,
     write_file,
 )
+from host_bridge.cli_node import MaybeNodeOption, with_node
 from host_bridge.header_file import check_header_file
+from host_bridge.node_proofs import prove_from_node
 from host_bridge.path_index import index_header_file
 from host_bridge.proof_file import Wanted, judge_files
 from host_bridge.proofs import proof_from_block, proof_from_merkleblock, proof_with_path
@@ -39,6 +40,7 @@ from lightclient.errors import WrongNetwork
 from lightclient.hashes import hash_from_hex, hash_to_hex
 from lightclient.limits import MAX_BLOCK_WEIGHT, MAX_HEIGHT, MAX_MONEY, MAX_TRANSACTION_SIZE
 from lightclient.params import NETWORKS, Network
+from lightclient.spv.proof import ProofVerifier
 
 if TYPE_CHECKING:
     from host_bridge.proof_file import ProofChain
@@ -48,6 +50,7 @@ PROVE_EXAMPLES = examples(
     'bitcoin-cli gettxoutproof \'["TXID", "COINBASE_TXID"]\' > proof.hex',
     "lightclient prove TXID --merkleblock proof.hex --tx tx.hex \\",
     "    --coinbase coinbase.hex -o paid.lcproof",
+    "lightclient prove TXID --node core:// -o paid.lcproof",
     "lightclient prove TXID --block 830000.blk -o paid.lcproof \\",
     "    --for-size 900001 --headers mainnet.bin",
 )
@@ -63,7 +66,9 @@ VERIFY_EXAMPLES = examples(
 def prove(
     txid: Annotated[str, typer.Argument(metavar="TXID", help="64 hex digits, as people see it.")],
     output: Annotated[Path, file_option("Where the proof goes.", "--output", "-o", metavar="OUT.lcproof")],
-    block: Annotated[Path | None, file_option("The whole block, raw or hex.")] = None,
+    block: Annotated[
+        Path | None, file_option("The whole block, raw or hex. With --node: the block's hash.", metavar="FILE|HASH")
+    ] = None,
     merkleblock: Annotated[
         Path | None, file_option("What gettxoutproof gives for TXID and the coinbase's txid, raw or hex.")
     ] = None,
@@ -71,13 +76,18 @@ def prove(
     coinbase: Annotated[
         Path | None, file_option("With --merkleblock: the block's coinbase, unless TXID is that itself.")
     ] = None,
-    network: NetworkOption = "mainnet",
+    node: MaybeNodeOption = None,
+    network: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="One of " + ", ".join(NETWORKS) + ". Default: mainnet; the node's own."),
+    ] = None,
     height: Annotated[
         int | None,
         typer.Option(
             metavar="N",
             parser=whole_number(0, MAX_HEIGHT),
-            help="The block's height; needed where the coinbase does not tell it (before BIP34).",
+            help="The block's height; needed where the coinbase does not tell it (before BIP34), and of a node that "
+            "can't find a transaction by itself.",
         ),
     ] = None,
     for_size: Annotated[
@@ -89,48 +99,42 @@ def prove(
             help="Add the path for a device that has validated N blocks (its height + 1) and may have let go of this.",
         ),
     ] = None,
-    headers: Annotated[Path | None, file_option("With --for-size: raw headers from genesis, N or more.")] = None,
+    headers: Annotated[
+        Path | None, file_option("With --for-size: raw headers from genesis, N or more. A node has its own.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a payment proof from a block, or from a merkleblock.
+    """Make a payment proof, from a node or from files.
 
     The proof is verified before it is written.
 
-    Exit code: 0 written, 1 a rule is broken, 2 the files can't be used or don't belong together.
+    Exit code: 0 written, 1 a rule is broken, 2 the files or the node can't be used or don't belong together.
     """
-    params = network_named(network)
-    try:
-        wanted = hash_from_hex(txid)
-    except ValueError:
-        fail(UNUSABLE, "TXID: 64 hex digits belong there")
-    if (for_size is None) != (headers is None):
+    params = network_named(network or "mainnet")
+    wanted = _hash_named("TXID", txid)
+    if (headers is not None and for_size is None) or (for_size is not None and headers is None and node is None):
         fail(UNUSABLE, "--for-size and --headers go together")
     with errors_end_the_command(as_json):
         check_output(output, block, merkleblock, tx, coinbase, headers)
-    with errors_end_the_command(as_json, block):
-        if block is not None and not (merkleblock or tx or coinbase):
-            proof = proof_from_block(params, read_raw(block, MAX_BLOCK_WEIGHT), wanted, height)
-        elif merkleblock is not None and tx is not None and block is None:
-            proof = proof_from_merkleblock(
-                params,
-                read_raw(merkleblock, MAX_BLOCK_WEIGHT),
-                read_raw(tx, MAX_TRANSACTION_SIZE),
-                read_raw(coinbase, MAX_TRANSACTION_SIZE) if coinbase else None,
-                height,
-            )
-        else:
-            raise Unusable("either --block is needed, or --merkleblock with --tx and --coinbase")
-        verified = verify_container(proof, params)
-        if bytes(verified.txid) != wanted:
-            raise Unusable(f"the transaction given is {hash_to_hex(verified.txid)}")
-    with errors_end_the_command(as_json, headers):
-        if headers is not None and for_size is not None:
-            proof = proof_with_path(proof, params, index_header_file(headers, params), for_size)
+    if node is not None:
+        if merkleblock or tx or coinbase:
+            fail(UNUSABLE, "--node excludes --merkleblock, --tx and --coinbase")
+        block_hash = _hash_named("--block", str(block)) if block is not None else None
+        named = params if network else None
+        params, verified, proof = with_node(
+            node, as_json, lambda n: prove_from_node(n, wanted, named, height, block_hash, for_size, headers)
+        )
+    else:
+        verified, proof = _prove_from_files(params, wanted, block, merkleblock, tx, coinbase, height, as_json)
+        with errors_end_the_command(as_json, headers):
+            if headers is not None and for_size is not None:
+                proof = proof_with_path(proof, params, index_header_file(headers, params), for_size)
+    with errors_end_the_command(as_json):
         write_file(output, proof)
     if as_json:
         print_json(
             {
-                "network": network,
+                "network": params.name,
                 "txid": hash_to_hex(verified.txid),
                 "height": verified.height,
                 "block_hash": hash_to_hex(verified.block_hash),
@@ -140,9 +144,45 @@ def prove(
             }
         )
         return
-    place = f"transaction {verified.index} of block {verified.height:,} on {network}"
+    place = f"transaction {verified.index} of block {verified.height:,} on {params.name}"
     path = "" if for_size is None else f", with the path for {for_size:,} blocks"
     say(f"{printable(str(output))}: {len(proof):,} bytes; {place}{path}")
+
+
+def _hash_named(name: str, text: str) -> bytes:
+    try:
+        return hash_from_hex(text)
+    except ValueError:
+        fail(UNUSABLE, f"{name}: 64 hex digits belong there")
+
+
+def _prove_from_files(
+    network: Network,
+    txid: bytes,
+    block: Path | None,
+    merkleblock: Path | None,
+    tx: Path | None,
+    coinbase: Path | None,
+    height: int | None,
+    as_json: bool,
+) -> tuple[ProofVerifier, bytes]:
+    with errors_end_the_command(as_json, block):
+        if block is not None and not (merkleblock or tx or coinbase):
+            proof = proof_from_block(network, read_raw(block, MAX_BLOCK_WEIGHT), txid, height)
+        elif merkleblock is not None and tx is not None and block is None:
+            proof = proof_from_merkleblock(
+                network,
+                read_raw(merkleblock, MAX_BLOCK_WEIGHT),
+                read_raw(tx, MAX_TRANSACTION_SIZE),
+                read_raw(coinbase, MAX_TRANSACTION_SIZE) if coinbase else None,
+                height,
+            )
+        else:
+            raise Unusable("--node is needed, or --block, or --merkleblock with --tx and --coinbase")
+        verified = verify_container(proof, network)
+        if bytes(verified.txid) != txid:
+            raise Unusable(f"the transaction given is {hash_to_hex(verified.txid)}")
+    return verified, proof
 
 
 def verify(

@@ -131,7 +131,8 @@ class PaymentFinder:
             if not group:
                 self._old_blocks.clear()
                 try:
-                    await asyncio.wait_for(self._old_blocks.wait(), _IDLE_SECONDS)
+                    async with asyncio.timeout(_IDLE_SECONDS):
+                        await self._old_blocks.wait()
                 except TimeoutError:
                     continue
             await self._up_to_date.wait()

@@ -31,6 +31,7 @@ __all__ = [
     "UnreadableProof",
     "network_of",
     "proof_from_block",
+    "proof_from_branches",
     "proof_from_json",
     "proof_from_merkleblock",
     "proof_from_parsed",
@@ -142,7 +143,7 @@ def proof_from_parsed(
     """
     start, end, txid = transactions[index]
     first, behind, _ = transactions[0]
-    return _finished(
+    return proof_from_branches(
         network,
         height,
         block[:HEADER_SIZE],
@@ -180,7 +181,9 @@ def proof_from_merkleblock(
         raise TxidMismatch("the given coinbase is not the first transaction of this block")
     branch = tree.merkle_branch(index)
     header = merkleblock[:HEADER_SIZE]
-    return _finished(network, height, header, txid, index, transaction, branch, coinbase, tree.merkle_branch(0))
+    return proof_from_branches(
+        network, height, header, txid, index, transaction, branch, coinbase, tree.merkle_branch(0)
+    )
 
 
 class _ForgottenHeaders:
@@ -211,7 +214,7 @@ def proof_with_path(container: bytes, network: Network, index: "PathIndex", size
     return container
 
 
-def _finished(
+def proof_from_branches(
     network: Network,
     height: int | None,
     header: bytes,
@@ -222,7 +225,11 @@ def _finished(
     coinbase: bytes,
     coinbase_branch: bytes,
 ) -> bytes:
-    """Encode, and verify before anyone gets it."""
+    """A verified container from what servers hand out in pieces: every form of input ends here.
+
+    Hashes in internal order, a branch is its hashes one after the other from the leaf up. At index 0 the
+    transaction is the coinbase itself. Raises as `proof_from_block` does, and what verifying raises.
+    """
     if not network.retargets and read_bits(header, 0) != network.pow_limit_bits:
         raise WrongNetwork(f"on {network.name} all bits are {network.pow_limit_bits:08x}, not this block's")
     told = _height_told(network, header, coinbase)

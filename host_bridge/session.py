@@ -86,6 +86,7 @@ class BridgeSession:
         self._watches = Watches(source, self.endpoint)
         self._told_tip = b""
         self._tip_due = False
+        self._check_due = False  # the watches are to be looked at, once, when there is room for what follows
         self._said_goodbye = False
         self._pings = 0
         self.last_pong = 0  # the number of the last PING that the device has answered
@@ -140,7 +141,7 @@ class BridgeSession:
     @property
     def proofs_pending(self) -> bool:
         """Whether a proof is on its way, or waits for the device's verdict."""
-        return self._watches.pending
+        return self._watches.pending or self._check_due
 
     def announce(self) -> None:
         """The source's chain has changed: tell the device as soon as it has room. Raises nothing."""
@@ -179,6 +180,7 @@ class BridgeSession:
     def _forget(self) -> None:
         self._watches.clear()
         self._tip_due = False
+        self._check_due = False
         self._position = None  # of this session alone: the next device on the line may be another
 
     def _say_goodbye(self, error: LightClientError | None) -> None:
@@ -204,12 +206,12 @@ class BridgeSession:
             self._send_headers(values[0], values[1])
         elif kind == WATCH:
             self._watches.watch(Watch(*values))
-            self._check_watches()
+            self._check_due = True
         elif kind == UNWATCH:
             self._watches.unwatch(values[0])
+            self._check_due = True
         elif kind == VERDICT:
-            if self._watches.take_verdict(values[0], values[1]):
-                self._check_watches()
+            self._check_due |= self._watches.take_verdict(values[0], values[1])
         elif kind == PING:
             self.endpoint.send(PONG, values)
         elif kind == PONG:
@@ -287,24 +289,25 @@ class BridgeSession:
         reached = source.block_hash(height + count) or b""
         lowest_fork = int.from_bytes(locator[-LOCATOR_ENTRY : 4 - LOCATOR_ENTRY], "little")
         self._position = DevicePosition(height + count, reached, lowest_fork)
-        self._check_watches()
-
-    def _check_watches(self) -> None:
-        """Offer what the device can check; after a reorg that it has not heard of, nothing: headers come first."""
-        position = self._position
-        if position is None or self.source.block_hash(position.height) == position.block_hash:
-            self._watches.check(position)
+        self._check_due = True
 
     # --- what waits for room at the device ---
 
     def _push(self) -> None:
-        """Send the next frame: news of the tip, else of a proof."""
+        """Send the next frame: news of the tip, of a payment that has gone, else of a proof."""
         if self._tip_due and self.endpoint.may_send():
             self._tip_due = False
             best = self.source.block_hash(self.source.best_height)
             if best is not None and best != self._told_tip:
                 self._told_tip = best
                 self.endpoint.send(TIP, (self.source.best_height, best, self.source.now()))
-            self._check_watches()
+            self._check_due = True
+        if self._check_due and not self.endpoint.has_output and self.endpoint.may_send():
+            position = self._position
+            # offer what the device can check; after a reorg that it has not heard of, nothing: headers come first
+            if position is None or self.source.block_hash(position.height) == position.block_hash:
+                self._check_due = self._watches.check(position)
+            else:
+                self._check_due = False
         if not self.endpoint.has_output and self.endpoint.may_send():
             self._watches.push(self._hello[2])

@@ -16,7 +16,8 @@ log = logging.getLogger("lightclient.bridge")
 async def answer(question: Awaitable[T], seconds: float = NODE_SECONDS) -> T:
     """What a node answers. Raises NodeUnreachable when it takes longer."""
     try:
-        return await asyncio.wait_for(question, seconds)
+        async with asyncio.timeout(seconds):  # (wait_for of Python 3.11 may swallow that its task is cancelled)
+            return await question
     except TimeoutError:
         raise NodeUnreachable(f"no answer in {seconds:.0f} s") from None
 

@@ -9,7 +9,7 @@ import logging
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from host_bridge.limits import MAX_OFFERS, MAX_WATCHES
+from host_bridge.limits import MAX_OFFERS, MAX_PROOFS_UNDER_WAY, MAX_WATCHES
 from host_bridge.source import FoundPayment, Source, Watch
 from lightclient.endpoint import Endpoint
 from lightclient.errors import BadMessage, HeaderNotInChain, NotSynced, PathMismatch
@@ -76,6 +76,7 @@ class Watches:
         self._judged: dict[int, _Outgoing] = {}
         self._next_proof_id = 1
         self._position: DevicePosition | None = None
+        self._has_more = False  # payments that wait until fewer proofs are under way
 
     @property
     def pending(self) -> bool:
@@ -121,12 +122,17 @@ class Watches:
         self._outgoing.append(_Outgoing(request_id, self._next_proof_id, proof, payment))
         self._next_proof_id += 1
 
-    def check(self, position: DevicePosition | None) -> None:
-        """Offer the proofs that the device can check by now; tell it when a proved payment has gone."""
+    def check(self, position: DevicePosition | None) -> bool:
+        """Offer the proofs that the device can check by now; tell it when a proved payment has gone.
+
+        True: when there is room again, there is more to tell.
+        """
         self._position = position
+        self._has_more = False
+        told_all = True
         under_way = {(o.request_id, o.key) for o in (*self._outgoing, *self._judged.values())}
         for request_id, watching in self._watching.items():
-            self._tell_gone(request_id, watching)
+            told_all &= self._tell_gone(request_id, watching)
             if position is None:
                 continue
             for payment in self._source.find_payments(watching.watch):
@@ -137,14 +143,22 @@ class Watches:
                     continue  # it would say the same again
                 if self._is_flooded(watching):
                     break
+                if len(self._outgoing) + len(self._judged) >= MAX_PROOFS_UNDER_WAY:
+                    self._has_more = True
+                    break
                 self.offer(request_id, payment.proof, payment)
+        return not told_all
 
-    def _tell_gone(self, request_id: int, watching: _Watching) -> None:
+    def _tell_gone(self, request_id: int, watching: _Watching) -> bool:
+        """False: there is no room for all of it."""
         for key, (proof_id, height) in list(watching.proved.items()):
             if self._source.block_hash(height) != key[0]:
+                if not self._endpoint.may_send():
+                    return False
                 del watching.proved[key]
                 watching.settled.discard(key)
                 self._endpoint.send(GONE, (request_id, proof_id))
+        return True
 
     def _is_flooded(self, watching: _Watching) -> bool:
         if len(watching.settled) < MAX_OFFERS:
@@ -182,20 +196,20 @@ class Watches:
         return with_path(outgoing.proof, path) if path is not None else outgoing.proof
 
     def take_verdict(self, proof_id: int, code: int) -> bool:
-        """`code` 0: accepted, else the error's. True: its payment is to be offered again at once."""
+        """`code` 0: accepted, else the error's. True: there is something to offer now, perhaps the same again."""
         proof = self._judged.pop(proof_id, None)
         if proof is None and self._outgoing and self._outgoing[0].proof_id == proof_id:
             proof = self._outgoing.popleft()  # refused before its end: the rest is not sent
         watching = self._watching.get(proof.request_id) if proof else None
         if proof is None or watching is None or proof.payment is None or proof.key is None:
-            return False
+            return self._has_more
         if code in _NOT_HERE:
             watching.not_here[proof.key] = proof.position
-            return proof.position != self._position  # it has moved on meanwhile
+            return self._has_more or proof.position != self._position  # it has moved on meanwhile
         watching.not_here.pop(proof.key, None)
         if code == BadMessage.code and proof.asked_again:
             return True  # it was begun for the request as it was before
         watching.settled.add(proof.key)
         if code == 0:
             watching.proved[proof.key] = (proof_id, proof.payment.height)
-        return False
+        return self._has_more

@@ -53,7 +53,7 @@ class ParsedBlock:
         for number, (_, _, found) in enumerate(self._transactions):
             if found == txid:
                 return self._prove(number)
-        raise NotThere(f"transaction {hash_to_hex(txid)} is not in block {self._height} of {self._name}")
+        raise NotThere(f"{self._name}: transaction {hash_to_hex(txid)} is not in block {self._height}")
 
     def payments(self, scripts: Collection[bytes]) -> list[NodePayment]:
         """The transactions that pay one of `scripts`, in order; once for each script that they pay."""

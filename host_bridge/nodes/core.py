@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Collection
 
 from host_bridge.limits import (
     ANSWER_SECONDS,
+    CORE_POLL_SECONDS,
     MAX_ASKED_HEADERS,
     MAX_BLOCKS_AT_ONCE,
     MAX_RAW_BLOCK,
     MAX_REORG_STEPS,
     MAX_RPC_BLOCK,
-    POLL_SECONDS,
 )
 from host_bridge.nodes.block_scan import ParsedBlock, check_block, find_payments
 from host_bridge.nodes.bounded_http import HttpAnswer
@@ -138,7 +138,7 @@ class CoreNode:
             if left <= 0:
                 return
             try:
-                async with asyncio.timeout(min(left, POLL_SECONDS)):
+                async with asyncio.timeout(min(left, CORE_POLL_SECONDS)):
                     await self._event.wait()
             except TimeoutError:
                 continue
@@ -218,8 +218,7 @@ class CoreNode:
         if answer.status == 200 and len(answer.body) <= most:
             self._rest = True
             return answer
-        if self._rest is None:
-            self._rest = answer.status == 404 and bool(answer.body)  # without REST: a 404 that says nothing
+        self._rest = answer.status != 404 or bool(answer.body)  # without REST: a 404 that says nothing
         return None
 
     # --- blocks ---

@@ -43,7 +43,7 @@ async def _by_index(rpc: CoreRpc, text: str, name: str) -> Tip:
     if not isinstance(transaction, dict):
         raise NodeLied(f"{name}: getrawtransaction: an object belongs there")
     if "blockhash" not in transaction:
-        raise NotThere(f"transaction {text} is in no block yet")
+        raise NotThere(f"{name}: transaction {text} is in no block yet")
     block_hash = _hash(transaction["blockhash"], name)
     return Tip(await height_of_block(rpc, block_hash, name), block_hash)
 
@@ -54,7 +54,7 @@ async def height_of_block(rpc: CoreRpc, block_hash: bytes, name: str) -> int:
     if not isinstance(header, dict):
         raise NodeLied(f"{name}: getblockheader: an object belongs there")
     if header.get("confirmations") == -1:
-        raise NotThere(f"block {hash_to_hex(block_hash)} of {name} is not in the best chain")
+        raise NotThere(f"{name}: block {hash_to_hex(block_hash)} is not in the best chain")
     return _number(header.get("height"), name)
 
 

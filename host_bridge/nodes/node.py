@@ -32,6 +32,15 @@ class NotThere(NodeError):
     """It does not have what was asked for: a block that it has pruned, a transaction that it does not know."""
 
 
+class TooManyPayments(NodeError):
+    """A script has a longer history than the server lists or than is looked through. Raised after the payments
+    to the other scripts have been handed on."""
+
+    def __init__(self, text: str, script_pubkey: bytes) -> None:
+        super().__init__(text)
+        self.script_pubkey = script_pubkey
+
+
 @dataclass(frozen=True)
 class Tip:
     height: int
@@ -86,7 +95,8 @@ class Node(Protocol):
     def payments(self, scripts: Collection[bytes], first: int, last: int) -> AsyncIterator[NodePayment]:
         """All payments to `scripts` in the blocks `first` to `last` of its best chain, lowest blocks first.
 
-        Raises NotThere when one of the blocks has been pruned.
+        Raises NotThere when one of the blocks has been pruned; TooManyPayments, after all others, for a script
+        whose history is too long: it alone is to be left out then.
         """
         ...
 

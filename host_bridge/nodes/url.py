@@ -5,10 +5,8 @@ electrum://HOST[:PORT]  electrums://HOST[:PORT][/?certificate=FILE]
     esplora+https://HOST/PATH  archive:DIR
 """
 
-import ipaddress
 import os
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -107,6 +105,8 @@ def _login(parts: SplitResult, options: dict[str, str], network: str | None) -> 
 
 
 def _electrum(scheme: str, rest: str) -> Node:
+    from host_bridge.nodes.electrum import ElectrumNode  # noqa: PLC0415 - only where it is used
+
     parts = _split(scheme, rest)
     options = _options(parts.query, "certificate")
     if not parts.hostname or parts.path not in ("", "/") or parts.username is not None:
@@ -114,26 +114,14 @@ def _electrum(scheme: str, rest: str) -> Node:
     tls = scheme == "electrums"
     port = parts.port or (50002 if tls else 50001)  # the ports that servers have by custom
     certificate = Path(options["certificate"]) if "certificate" in options else None
-    node: Node = import_module("host_bridge.nodes.electrum").ElectrumNode(parts.hostname, port, tls, certificate)
-    return node
+    return ElectrumNode(parts.hostname, port, tls, certificate)
 
 
 def _esplora(scheme: str, rest: str) -> Node:
-    parts = _split(scheme, rest)
-    if not parts.hostname or parts.query or parts.username is not None:
-        raise ValueError(f"{scheme}://HOST[:PORT][/PATH] belongs there")
-    if scheme == "esplora+http" and not _is_loopback(parts.hostname):
-        raise ValueError("esplora+http:// is for this computer alone (127.0.0.1): elsewhere esplora+https://")
-    url = f"{scheme.removeprefix('esplora+')}:{rest}".rstrip("/")
-    node: Node = import_module("host_bridge.nodes.esplora").EsploraNode(url)
-    return node
+    from host_bridge.nodes.esplora import EsploraNode  # noqa: PLC0415
 
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    _split(scheme, rest)
+    return EsploraNode(f"{scheme}:{rest}")
 
 
 # --- what the forms share ---

@@ -84,7 +84,7 @@ def test_the_installed_command():
 # --- help ---
 
 
-@pytest.mark.parametrize("command", ["", "headers", "checkpoint", *COMMANDS, *CHECKPOINT_COMMANDS])
+@pytest.mark.parametrize("command", ["", "headers", "headers sync", "checkpoint", *COMMANDS, *CHECKPOINT_COMMANDS])
 def test_help_fits_80_columns(command):
     text = run(*command.split(), "--help").stdout
     assert text == run(*command.split(), "-h").stdout
@@ -105,11 +105,11 @@ def test_the_examples_of_the_help_work(tmp_path, command):
     (tmp_path / "tx.hex").write_text(BLOCK_170_TRANSACTIONS[1].hex())
     (tmp_path / "coinbase.hex").write_text(BLOCK_170_TRANSACTIONS[0].hex())
     examples = re.findall(r"^ +(lightclient .*)$", text.split("Example")[1].replace("\\\n", ""), re.MULTILINE)
-    assert len(examples) == (3 if command in ("prove", "verify") else 1)
+    assert len(examples) == {"prove": 4, "verify": 3}.get(command, 1)
     for example in examples:
         words = shlex.split(example)[1:]
-        if "--for-size" in words or "--checkpoint" in words:
-            continue  # they need all headers since genesis: test_cli_checkpoint.py
+        if "--for-size" in words or "--checkpoint" in words or "--node" in words:
+            continue  # they need all headers since genesis, or a node: test_cli_checkpoint.py, test_cli_node.py
         if "--merkleblock" in words:
             words += ["--height=170"]
         known = BLOCK_170_TXIDS_HEX[1] if "--merkleblock" in words else txid

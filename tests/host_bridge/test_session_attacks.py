@@ -2,15 +2,19 @@
 
 import random
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mining import Miner
 from payments_on_chain import SCRIPT, block_with
+from scripted_node import ScriptedNode
 
 from host_bridge.archive import ArchiveChain
+from host_bridge.header_index import HeaderIndex
 from host_bridge.limits import MAX_WATCHES
+from host_bridge.node_source import NodeSource
 from host_bridge.session import BridgeSession, FoundPayment
 from lightclient.endpoint import Endpoint
 from lightclient.limits import MAX_OUTPUT, MAX_PAYLOAD, MAX_QUEUE
@@ -36,6 +40,7 @@ from lightclient.wire import encode_frame
 
 MINER = Miner(REGTEST)
 HEADERS = REGTEST.genesis_header + bytes(MINER.batch(20))
+MINER_OF_INDEX = MINER.fork()
 BLOCK = block_with(MINER)
 HELLO_VALUES = (1, "regtest", MAX_PAYLOAD, 4, b"device", "1", 0, b"n" * 16)
 LOCATOR = bytes(4) + Miner(REGTEST).state.block_hash
@@ -165,6 +170,55 @@ def test_announce_raises_nothing_and_the_last_tip_is_told_when_there_is_room() -
     device.say(CREDIT, 3)
     assert device.heard() == [TIP]
     assert session._told_tip == archive.block_hash(archive.last_height)
+
+
+def test_asking_for_everything_from_everywhere(tmp_path: Path) -> None:
+    index = HeaderIndex(tmp_path, REGTEST)
+    index.accept(HEADERS[80:], 0, 0)
+    miner = MINER_OF_INDEX
+    index.accept(bytes(miner.batch(3000)), 20, 0)
+    session = BridgeSession(NodeSource(ScriptedNode(HEADERS), index), "test")
+    device = Hostile(session).greet(credit=(1 << 30) - 1)
+    device.heard()
+
+    def ask(height: int) -> None:
+        device.say(GET_HEADERS, height.to_bytes(4, "little") + (index.block_hash(height) or b""), 96)
+
+    tracemalloc.start()
+    try:
+        for height in range(0, 2900, 3):
+            ask(height)
+            device.heard()
+        before = tracemalloc.get_traced_memory()[0]
+        for height in range(0, 2900, 3):
+            ask(height)
+            device.heard()
+        assert tracemalloc.get_traced_memory()[0] - before < 64 * 1024  # the second time costs nothing
+    finally:
+        tracemalloc.stop()
+    for height in range(0, 200):  # and now it reads no more
+        ask(height)
+    assert held(session) <= MAX_OUTPUT + MAX_QUEUE + 4
+    device.heard()
+    device.greet()
+    assert device.heard()
+    index.close()
+
+
+def test_a_script_too_many_ends_its_session_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("host_bridge.watched_scripts.MAX_SCRIPTS", 40)
+    index = HeaderIndex(tmp_path, REGTEST)
+    source = NodeSource(ScriptedNode(HEADERS), index)
+    modest, greedy = (Hostile(BridgeSession(source, "test")).greet(100) for _ in range(2))
+    modest.heard(), greedy.heard()
+    modest.say(WATCH, 1, SCRIPT, 0, 1, 0)
+    for i in range(60):
+        greedy.say(WATCH, i, bytes([1, i]), 0, 1, 0)
+    assert GOODBYE in greedy.heard() and held(greedy.session) == 0
+    assert not modest.heard() and [len(s.watchers) for s in source.finder.scripts].count(1) == 1
+    modest.say(WATCH, 2, b"another", 0, 1, 0)
+    assert not modest.heard()
+    index.close()
 
 
 def test_memory_of_an_hour_of_garbage() -> None:
