@@ -67,16 +67,14 @@ async def _onto(node: Node, network: Network, path: Path, part: Path, before: Ch
                 continue
         else:
             raise Unusable(f"{node.name}: its chain does not hold still: reorg after reorg")
-        if before is not None and not _is_better(rules, before, node, part):
-            part.unlink()
-            return Synced(before.rules, before.first_height, 0, 0)
-        os.fsync(lock.fileno())
+    if before is None:
         part.replace(path)
-    removed = 0 if before is None else before.tip_height - min(fork, before.tip_height)
-    old = 0 if before is None else before.count
-    synced = Synced(rules, node.first_height, 0, removed)
-    synced.added = synced.count - (old - removed)
-    return synced
+        return Synced(rules, node.first_height, rules.state.height + 1 - node.first_height, 0)
+    if not _is_better(rules, before, node, part):
+        part.unlink()
+        return Synced(before.rules, before.first_height, 0, 0)
+    part.replace(path)
+    return Synced(rules, before.first_height, rules.state.height - fork, before.tip_height - fork)
 
 
 def _is_better(rules: HeaderRules, before: CheckedHeaders, node: Node, part: Path) -> bool:
@@ -113,9 +111,8 @@ async def _bring_up(
             file.write(batch)
             file.flush()
         os.fsync(file.fileno())
-    if before is None:
-        return rules, node.first_height - 1
-    return rules, _common(path, part, before.count) + node.first_height - 1
+    common = 0 if before is None else _common(path, part, before.count)
+    return rules, node.first_height + common - 1
 
 
 async def _resume(node: Node, network: Network, part: Path) -> HeaderRules | None:

@@ -94,21 +94,25 @@ class ArchiveNode:
             self._headers = b"".join(run.path.read_bytes() for run in runs)
         except OSError as error:
             raise NodeUnreachable(f"{self.name}: {error.strerror or error}") from None
-        self._heights: dict[bytes, int] = {}
-        for start in range(0, len(self._headers), HEADER_SIZE):
-            block_hash = hash256(self._headers[start : start + HEADER_SIZE])
-            self._heights[block_hash] = self.first_height + start // HEADER_SIZE
-            following = self._headers[start + HEADER_SIZE + 4 : start + HEADER_SIZE + 36]
-            if following and following != block_hash:
-                height = self._heights[block_hash] + 1
-                raise NodeLied(f"{self.name}: header {height} does not follow the one before")
-        self._tip = Tip(self.first_height + len(self._heights) - 1, block_hash)
         self._blocks: dict[bytes, Path] = {}
         for path in _files(folder, "blocks", ".blk"):
             with path.open("rb") as file:
-                block_hash = hash256(file.read(HEADER_SIZE))
-            if block_hash in self._heights:
-                self._blocks[block_hash] = path
+                self._blocks[hash256(file.read(HEADER_SIZE))] = path
+        self._heights: dict[bytes, int] = {}  # of the blocks that are there
+        self._tip = self._check_links()
+
+    def _check_links(self) -> Tip:
+        """The last header; the heights of the blocks are found on the way. Raises NodeLied."""
+        previous = b""
+        for number in range(len(self._headers) // HEADER_SIZE):
+            header = self._headers[number * HEADER_SIZE : (number + 1) * HEADER_SIZE]
+            if previous and header[4:36] != previous:
+                raise NodeLied(f"{self.name}: header {self.first_height + number} does not follow the one before")
+            previous = hash256(header)
+            if previous in self._blocks:
+                self._heights[previous] = self.first_height + number
+        self._blocks = {block_hash: path for block_hash, path in self._blocks.items() if block_hash in self._heights}
+        return Tip(self.first_height + len(self._headers) // HEADER_SIZE - 1, previous)
 
     async def info(self) -> NodeInfo:
         return NodeInfo(self._network.name, f"files, {len(self._blocks)} blocks", self._tip, synced=True)
@@ -160,9 +164,9 @@ class ArchiveNode:
         return await asyncio.to_thread(self._look_through, txid)
 
     async def locate_block(self, block_hash: bytes) -> Tip:
-        """The block of that hash. Raises NotThere."""
+        """The block of that hash, if it is there. Raises NotThere."""
         if block_hash not in self._heights:
-            raise NotThere(f"{self.name} has no header of block {hash_to_hex(block_hash)}")
+            raise NotThere(f"{self.name} has no file of block {hash_to_hex(block_hash)}")
         return Tip(self._heights[block_hash], block_hash)
 
     async def prove(self, txid: bytes, block: Tip) -> bytes:

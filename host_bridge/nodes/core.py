@@ -218,7 +218,7 @@ class CoreNode:
         if answer.status == 200 and len(answer.body) <= most:
             self._rest = True
             return answer
-        self._rest = answer.status != 404 or bool(answer.body)  # without REST: a 404 that says nothing
+        self._rest = answer.status == 404 and bool(answer.body)  # without REST: a 404 that says nothing
         return None
 
     # --- blocks ---

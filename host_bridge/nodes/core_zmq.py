@@ -66,5 +66,5 @@ class BlockNews:
 
     async def close(self) -> None:
         self._task.cancel()
-        with suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError, Exception):  # it was never required
             await self._task
