@@ -195,11 +195,11 @@ class _Fleet:
                 await device
 
     async def _lead_to_bridge(self, name: str, board: EmulatedBoard, target: tuple[str, int], state: Path) -> None:
-        """Pair the device over its own line, unless it is paired and knows the address."""
-        bridge = board.settings().get("bridge", {})
-        if board.settings().get("pairing_key") and (bridge.get("host"), bridge.get("port")) == target:
-            return
+        """Pair the device over its own line, unless it is paired and knows the address and the certificate."""
         certificate = load_or_make(state)
+        bridge = {"host": target[0], "port": target[1], "certificate": certificate.der.hex()}
+        if board.settings().get("pairing_key") and board.settings().get("bridge") == bridge:
+            return
         session = PairingSession(PairedDevices(state), Offer(certificate.der, *target), name)
 
         stopped = threading.Event()

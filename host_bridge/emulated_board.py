@@ -115,6 +115,7 @@ class EmulatedBoard:
             stdout=self._device_end,
             stderr=PIPE,
             env={**os.environ, **environment},
+            umask=0o077,  # settings and store hold secrets
             start_new_session=True,  # Ctrl-C is for this process, which ends the others
             limit=_LINE_LIMIT,
         )

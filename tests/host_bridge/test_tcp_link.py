@@ -12,6 +12,7 @@ import pytest
 from support import require
 from tls_bridge import TlsBridge
 
+from firmware.either_link import EitherLink
 from firmware.tcp_link import TcpLink
 from hardware.simulated import SimulatedBoard
 from host_bridge.archive import ArchiveChain
@@ -250,3 +251,63 @@ def test_a_name_that_nobody_knows(certificate: Certificate) -> None:
     link = TcpLink("no-such-host.invalid", 8433, certificate.der, board)
     until(link, board, lambda: link.failures == 1, 20)
     assert "\n" not in link.problem and link.problem
+
+
+# --- a cable beside the network ---
+
+
+class Recorded:
+    """A link that gives what it is told to."""
+
+    closed = False
+    point_to_point = False
+    problem = ""
+
+    def __init__(self) -> None:
+        self.buffer = bytearray(16)
+        self.connected = True
+        self.failures = 0
+        self.coming: list[bytes] = []
+        self.sent = b""
+        self.closings = 0
+
+    def read(self, timeout_ms: int) -> int:
+        data = self.coming.pop(0) if self.coming else b""
+        self.buffer[: len(data)] = data
+        return -1 if data == b"end" else len(data)
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def flush(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.closings += 1
+
+
+def test_whoever_talks_over_the_cable_has_the_device() -> None:
+    network, cable, board = Recorded(), Recorded(), Board()
+    link = EitherLink(network, cable, board)  # type: ignore[arg-type]
+    network.coming = [b"net"]
+    assert link.read(0) == 3 and link.connected and not link.point_to_point
+    assert bytes(link.buffer[:3]) == b"net"
+    cable.coming = [b"noise\r\n"]  # no frame
+    assert link.read(0) == 0 and not link.point_to_point
+    cable.coming = [b"\x7e\x12", b"more"]
+    assert link.read(0) == 0 and not link.connected and network.closings == 1  # one moment without a line
+    assert link.read(0) == 4 and link.connected and link.point_to_point
+    link.write(b"to the cable")
+    assert (cable.sent, network.sent) == (b"to the cable", b"")
+    board.now += 20_000
+    assert link.read(0) == 0 and link.point_to_point
+    board.now += 1
+    assert link.read(0) == 0 and not link.connected
+    network.connected = False
+    assert link.read(0) == 0 and not link.connected and not link.point_to_point
+    network.connected = True
+    assert link.read(0) == 0 and link.connected
+    link.failures = 0
+    cable.coming = [b"end"]  # pulled out: the network goes on
+    network.coming = [b"net"]
+    assert link.read(0) == 3 and cable.closed and not link.closed
