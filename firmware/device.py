@@ -30,6 +30,7 @@ class Device:
     def __init__(self, settings: "Settings", link: "Link", board: "Board", settings_path: str = "") -> None:
         self.restart_wanted = False  # with new settings
         self._settings_path = settings_path
+        self._take_pairing = self._pair if settings_path else None
         self._restart_at = 0
         self._shown = ""
         self._state_shown = ""
@@ -64,7 +65,7 @@ class Device:
         if count < 0:
             return False
         if link.connected:
-            client.on_pair = self._pair if link.point_to_point and self._settings_path else None
+            client.on_pair = self._take_pairing if link.point_to_point else None
             client.tick(self.board.milliseconds(), self.board.unix_time())
         else:
             if client.in_session:
@@ -96,12 +97,13 @@ class Device:
         from lightclient.pairing import short_fingerprint  # noqa: PLC0415
 
         pair_device(self._settings_path, pairing)
-        self._show("paired with the bridge " + (short_fingerprint(pairing.fingerprint) or "that has no certificate"))
+        self._show("paired with the bridge " + short_fingerprint(pairing.fingerprint))
         self.restart_wanted = True
         self._restart_at = self.board.milliseconds() + _RESTART_MS
 
     def _restart_is_due(self) -> bool:
-        return self.restart_wanted and not self.board.relay_is_on and self.board.milliseconds() >= self._restart_at
+        # not before every payment has had its pulse: what is cut short is never made good
+        return self.restart_wanted and not self._paid and self.board.milliseconds() >= self._restart_at
 
     def _show(self, text: str) -> None:
         if text and text != self._shown:
@@ -128,15 +130,15 @@ class Device:
         if board.relay_is_on:
             if now >= self._relay_off_at:
                 board.set_relay(False)
-                self._show("relay off")
                 request_id, txid = self._paid.pop(0)
                 self._finish(request_id, txid)
                 self.client.tell(EVENT_RELAY_OFF, request_id, txid)
+                self._show("relay off")
         elif self._paid:
             self._relay_off_at = now + self._relay_ms
             board.set_relay(True)
-            self._show("relay on")
             self.client.tell(EVENT_RELAY_ON, self._paid[0][0], self._paid[0][1])
+            self._show("relay on")
 
     def _tell_cut_short(self) -> None:
         """Pulses that a power cut or an error has cut short are told once, and never repeated."""

@@ -43,16 +43,21 @@ def main(settings_path: str = "settings.json") -> None:
 
 
 def open_link(settings: "Settings", board: "Board") -> "Link":
-    """The way to the bridge that the settings name."""
+    """The way to the bridge that the settings name; the cable alone where that one can't be taken."""
     from firmware.links import StreamLink  # noqa: PLC0415
 
     cable = StreamLink(sys.stdin.buffer, sys.stdout.buffer)
     if settings.link == "stream":
         return cable
-    from firmware.either_link import EitherLink  # noqa: PLC0415
-    from firmware.tcp_link import TcpLink  # noqa: PLC0415
+    try:
+        from firmware.either_link import EitherLink  # noqa: PLC0415
+        from firmware.tcp_link import TcpLink  # noqa: PLC0415
 
-    return EitherLink(TcpLink(settings.host, settings.port, settings.certificate, board), cable, board)
+        network = TcpLink(settings.host, settings.port, settings.certificate, board)
+    except (ImportError, ValueError, OSError) as error:  # no TLS here, or a certificate that is none
+        board.show("no network: " + " ".join(str(error).split()))
+        return cable  # by which it can be paired anew
+    return EitherLink(network, cable, board)
 
 
 if __name__ == "__main__":

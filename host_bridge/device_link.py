@@ -18,8 +18,7 @@ from host_bridge.reports import DeviceReports
 from host_bridge.session import BridgeSession
 from host_bridge.source import Source
 from lightclient.errors import BadFrame, LightClientError, LinkError, NotPaired, describe
-from lightclient.messages import GOODBYE, HELLO, encode
-from lightclient.wire import encode_frame
+from lightclient.messages import HELLO
 
 _PATIENCE_SECONDS = 20.0  # a device that waits for its first answer says HELLO every 15
 _LAST_WORDS_SECONDS = 1.0  # that a connection stays for the device to read why it ends
@@ -140,7 +139,7 @@ class DeviceLink:
 
     async def _write(self) -> None:
         if not self.line.is_network:
-            await self._send(_anybody_there())
+            self.session.invite()
         while not self._hang_up or self.session.endpoint.has_output:
             self._wake.clear()
             while data := self.session.next_output():
@@ -222,13 +221,3 @@ class DeviceLink:
         """The pairing key, for the session; we remember which it was."""
         self._key = self._key_of(device_id) if self._key_of else b""
         return self._key
-
-
-def _anybody_there() -> bytes:
-    """GOODBYE: a device that still waits for a bridge before us on this line says HELLO at once.
-
-    Twice: the first may have the number of the last frame that it has heard, and be taken for that.
-    """
-    payload = bytearray(200)
-    length = encode(GOODBYE, (0, "the bridge has opened this line"), payload)
-    return b"".join(encode_frame(GOODBYE, sequence, payload[:length]) for sequence in (0, 1))

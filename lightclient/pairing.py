@@ -66,5 +66,7 @@ def read_pairing(values: "list[Any]", payload: "Buffer", hello_nonce: bytes, pre
 
 def short_fingerprint(fingerprint: bytes) -> str:
     """What people compare: the first 6 bytes as three groups of four hex digits, "3F2A 91C0 77D1"."""
+    if not fingerprint:
+        return "without a certificate"
     digits = hexlify(fingerprint[:6]).decode().upper()
     return digits[:4] + " " + digits[4:8] + " " + digits[8:]

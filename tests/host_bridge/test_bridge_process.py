@@ -160,3 +160,26 @@ def test_systemd_is_told(tmp_path):
                 pass
             assert said == b"STOPPING=1"
         assert os.path.exists(tmp_path / "state" / "bridge.lock")
+
+
+def test_a_block_of_a_real_node_reaches_every_device_within_two_seconds(tmp_path, regtest_node):
+    _needs_micropython()
+    node = f"core://127.0.0.1:{regtest_node.port}/?cookie={regtest_node.cookie_file}"
+    state, port = tmp_path / "state", tmp_path / "ttyDEV"
+    options = ["--node", node, "--listen", "127.0.0.1:0", "--serial", port, "--serial-unpaired", "--state-dir", state]
+    with BridgeProcess(*options) as bridge, device(tmp_path, "--link", port, name="cable"):
+        address = bridge.event(event="listening")["address"]
+        with device(tmp_path, "--connect", address, "--state-dir", state, name="wifi"):
+            height = regtest_node.rpc("getblockcount")
+            bridge.wait_for(lambda _: at_height(bridge, height) == 2)
+            regtest_node.mine(1)
+            started = time.monotonic()
+            bridge.wait_for(lambda _: at_height(bridge, height + 1) == 2)
+            assert time.monotonic() - started < 2.0
+        assert bridge.end()[0] == 0
+
+
+def at_height(bridge, height):
+    """How many devices have come to it."""
+    found = {e["device"] for e in bridge.events if e.get("event") == "status" and e["height"] == height}
+    return len(found)

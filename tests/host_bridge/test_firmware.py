@@ -12,6 +12,7 @@ from firmware.links import StreamLink
 from firmware.settings import Settings, load_settings
 from hardware.simulated import SimulatedBoard
 from lightclient.errors import LightClientError, StoreFull
+from lightclient.pairing import Pairing
 
 SCRIPT = "0014" + "42" * 20
 REQUEST = {"request_id": 1, "script_pubkey": SCRIPT, "min_amount": 1, "min_confirmations": 1}
@@ -228,3 +229,21 @@ def test_settings_that_are_no_json(tmp_path: Path) -> None:
     path.write_text("relay_seconds = 3")
     with pytest.raises(ValueError, match="Expecting"):
         load_settings(str(path))
+
+
+def test_a_device_that_is_paired_starts_anew_after_its_last_pulse(pipes: Pipes, tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps({"network": "regtest"}))
+    board = Board()
+    device = Device(load_settings(str(path)), pipes.link, board, str(path))
+    device._paid += [(1, b"t" * 32), (2, b"u" * 32)]
+    device._pair(Pairing(bytes(32), b"der", "", 0, b"", ""))
+    os.write(pipes.to_device, b"\x7e")
+    steps = 0
+    while device.step():
+        os.write(pipes.to_device, b"\x7e")
+        board.now += 100
+        steps += 1
+        assert steps < 200
+    assert device.restart_wanted and [on for _, on in board.relay_moves] == [True, False, True, False]
+    assert load_settings(str(path)).pairing_key == bytes(32)

@@ -153,6 +153,14 @@ def test_a_cable_pulled_out_before_the_answer_loses_no_device(had: bytes, tmp_pa
     assert devices.key_of(ID).hex() == settings["pairing_key"]
 
 
+def test_a_certificate_that_is_none_locks_nobody_out(tmp_path: Path) -> None:
+    devices = paired(tmp_path, "owner", b"\x11" * 32)
+    broken = {"host": "127.0.0.1", "port": 1, "certificate": "00"}
+    with plugged_in({**SETTINGS, "pairing_key": "11" * 32, "link": "tcp", "bridge": broken}) as device:
+        assert pair_over(device.cable, PairingSession(devices, Offer(b"der")), 30) == ID
+        assert "no network: " in device.console
+
+
 # --- the bridge's side alone ---
 
 

@@ -175,3 +175,4 @@ def test_after_the_answer_nothing_of_the_greeting_is_left():
 
 def test_what_people_compare():
     assert short_fingerprint(bytes(range(0xA0, 0xC0))) == "A0A1 A2A3 A4A5"
+    assert short_fingerprint(b"") == "without a certificate"

@@ -113,6 +113,7 @@ def test_another_certificate_is_refused_by_the_device(certificate, tmp_path):
     asyncio.run(main())
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 def test_old_tls_is_refused(certificate):
     async def main():
         async with listening(certificate) as (address, _, _, _):
