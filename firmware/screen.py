@@ -34,7 +34,7 @@ def state_line(client: "Client", is_paired: bool, link: "Link") -> str:
     """One line about how things are."""
     if not client.is_open:
         line = "no bridge" if is_paired else "not paired, no bridge"
-        return line + (": " + link.problem if link.problem and not link.connected else "")
+        return line + (": " + link.problem if link.problem else "")
     if client.state == STATE_SYNCING:
         return "syncing"
     height = ", tip " + str(client.chain.tip_height) if client.state == STATE_READY else ""

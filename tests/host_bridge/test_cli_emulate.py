@@ -23,7 +23,9 @@ from host_bridge.micropython import MicroPythonNotFound, find_micropython
 from host_bridge.paired_devices import PairedDevices
 from host_bridge.recording import Recording
 from host_bridge.session import BridgeSession
+from lightclient.messages import GOODBYE
 from lightclient.params import REGTEST
+from lightclient.wire import encode_frame
 
 RECORDING = Recording.load_default()
 HEADERS = RECORDING.headers[: 80 * 201]
@@ -101,8 +103,9 @@ class SerialBridge:
     def __init__(self, path: Path, state: Path) -> None:
         archive = ArchiveChain("regtest", HEADERS, 0)
         self.session = BridgeSession(archive, "test", PairedDevices(state).key_of)
-        self.session.invite()
         self._port = serial.Serial(str(path), timeout=0.05, exclusive=True)
+        for number in (0, 1):  # so that a device that waits for whoever was there before greets us soon
+            self._port.write(encode_frame(GOODBYE, number, b"\x82\x00\x60"))
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
