@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         def rename(self, name: str, new_name: str) -> None: ...  # over what is there
         def remove(self, name: str) -> None: ...
         def sync(self) -> None: ...
+        def release(self) -> None: ...  # nothing is read for now: what reading takes may go
         def lock(self) -> None: ...  # raises StoreLocked
         def close(self) -> None: ...
 
@@ -179,6 +180,9 @@ class RamStore:
 
     def commit(self, state: "ChainState") -> None:
         """Make everything durable: RAM is not."""
+
+    def release(self) -> None:
+        """Nothing is read for now."""
 
     def close(self) -> None:
         """Nothing to let go of."""
