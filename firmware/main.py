@@ -4,10 +4,12 @@ import gc
 import json
 import sys
 
+_THRESHOLD = 16 * 1024  # bytes
+
 if sys.implementation.name == "micropython":
     # Collect often, from the first import on: loading modules would else leave the heap in pieces,
     # and garbage would fill it up before the first collection.
-    gc.threshold(16 * 1024)  # type: ignore[attr-defined]
+    gc.threshold(_THRESHOLD)  # type: ignore[attr-defined]
 
 from lightclient.errors import LightClientError
 
@@ -28,7 +30,12 @@ def main(settings_path: str = "settings.json") -> None:
     settings = check_settings(values)
     gc.collect()  # the largest buffers come next
     link = StreamLink(sys.stdin.buffer, sys.stdout.buffer)
-    Device(settings, link, open_board(settings.board_name)).run()
+    device = Device(settings, link, open_board(settings.board_name))
+    if sys.implementation.name == "micropython":
+        gc.collect()
+        # all that stays is there: from now on each collection that is not needed only costs time (14 ms)
+        gc.threshold(max(_THRESHOLD, gc.mem_free() // 4))  # type: ignore[attr-defined]
+    device.run()
 
 
 if __name__ == "__main__":
