@@ -8,7 +8,7 @@ a node, an archive of files, a recording.
 
 import secrets
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from lightclient.errors import (
     AuthenticationFailed,
     BadMessage,
     LightClientError,
+    NotPaired,
     ReorgTooDeep,
     WrongNetwork,
 )
@@ -100,15 +101,20 @@ class Report:
 
 
 class BridgeSession:
-    """One device at the other end. With a `pairing_key` it has to prove that it knows it."""
+    """One device at the other end.
 
-    def __init__(self, source: Source, version: str, pairing_key: bytes = b"") -> None:
+    `pairing_key_of` gives the pairing key of a device_id, empty for a device that is not paired (any
+    more); the device then has to prove that it knows the key. None: whoever is on the line is served.
+    """
+
+    def __init__(self, source: Source, version: str, pairing_key_of: Callable[[bytes], bytes] | None = None) -> None:
         self.source = source
         self.endpoint = Endpoint(DEVICE, WINDOW, MAX_PAYLOAD)
         self.device_height = -1
         self._device_tip: bytes | None = None  # block_hash of the header at device_height
         self._version = version
-        self._pairing_key = pairing_key
+        self._pairing_key_of = pairing_key_of
+        self._pairing_key = b""
         self._challenge = b""
         self._hello: list[Any] = []
         self._open = False
@@ -227,11 +233,14 @@ class BridgeSession:
             raise BadMessage(f"protocol version {hello[0]}, this bridge speaks {PROTOCOL_VERSION}")
         if hello[1] != self.source.network:
             raise WrongNetwork(f"the device is on {cut_text(hello[1], 40)}, the bridge on {self.source.network}")
-        if self._pairing_key:
-            self._challenge = secrets.token_bytes(32)
-            self.endpoint.send(CHALLENGE, (self._challenge,))
-        else:
+        if self._pairing_key_of is None:
             self._welcome()
+            return
+        self._pairing_key = self._pairing_key_of(bytes(hello[4]))
+        if not self._pairing_key:
+            raise NotPaired(f"device {bytes(hello[4]).hex() or 'without a name'} is not paired with this bridge")
+        self._challenge = secrets.token_bytes(32)
+        self.endpoint.send(CHALLENGE, (self._challenge,))
 
     def _authenticate(self, mac: bytes) -> None:
         challenge, self._challenge = self._challenge, b""  # each is good once

@@ -181,10 +181,10 @@ def test_the_wrong_network_is_refused_by_name() -> None:
 
 
 def test_pairing_key_opens_the_session_and_a_wrong_one_does_not() -> None:
-    good = Pair(make_client(pairing_key=b"k" * 32), BridgeSession(make_archive(), "test", b"k" * 32))
+    good = Pair(make_client(pairing_key=b"k" * 32), BridgeSession(make_archive(), "test", lambda device_id: b"k" * 32))
     good.run()
     assert good.client.chain.tip_height == RECORDING.tip_height
-    bad = Pair(make_client(pairing_key=b"x" * 32), BridgeSession(make_archive(), "test", b"k" * 32))
+    bad = Pair(make_client(pairing_key=b"x" * 32), BridgeSession(make_archive(), "test", lambda device_id: b"k" * 32))
     bad.run()
     assert bad.client.chain.tip_height == 0
     assert any(AuthenticationFailed.__name__ in e[5] for e in bad.events)

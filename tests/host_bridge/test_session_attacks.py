@@ -102,7 +102,7 @@ def floods() -> dict[str, tuple[int, tuple[int | str | bytes, ...]]]:
 @pytest.mark.parametrize("name", floods())
 def test_floods_of_a_device_that_reads_nothing(name: str, greeted: bool) -> None:
     kind, values = floods()[name]
-    session = BridgeSession(make_archive(), "test", b"" if greeted else b"k" * 32)
+    session = BridgeSession(make_archive(), "test", None if greeted else lambda device_id: b"k" * 32)
     device = Hostile(session)
     if greeted:
         device.greet()
@@ -203,7 +203,7 @@ FRAMES = st.lists(
 @given(FRAMES, st.booleans())
 @settings(max_examples=200, deadline=None)
 def test_any_frames_at_all(frames: list[tuple[int, int, bytes, bool]], paired: bool) -> None:
-    session = BridgeSession(make_archive(), "test", b"k" * 32 if paired else b"")
+    session = BridgeSession(make_archive(), "test", (lambda device_id: b"k" * 32) if paired else None)
     device = Hostile(session).greet()
     for number, (kind, skip, payload, read) in enumerate(frames):
         session.receive(encode_frame(kind, number + 1 + skip // 3, payload))
