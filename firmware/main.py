@@ -4,12 +4,10 @@ import gc
 import json
 import sys
 
-_THRESHOLD = 16 * 1024  # bytes
-
 if sys.implementation.name == "micropython":
     # Collect often, from the first import on: loading modules would else leave the heap in pieces,
     # and garbage would fill it up before the first collection.
-    gc.threshold(_THRESHOLD)  # type: ignore[attr-defined]
+    gc.threshold(16 * 1024)  # type: ignore[attr-defined]
 
 from lightclient.errors import LightClientError
 
@@ -34,7 +32,7 @@ def main(settings_path: str = "settings.json") -> None:
     if sys.implementation.name == "micropython":
         gc.collect()
         # all that stays is there: from now on each collection that is not needed only costs time (14 ms)
-        gc.threshold(max(_THRESHOLD, gc.mem_free() // 4))  # type: ignore[attr-defined]
+        gc.threshold(max(gc.threshold(), gc.mem_free() // 4))  # type: ignore[attr-defined]
     device.run()
 
 
