@@ -24,8 +24,6 @@ if TYPE_CHECKING:
         @staticmethod
         def viper(function: F) -> F: ...
 
-    def quicker(plain: F) -> Callable[[F], F]: ...
-
     def const(value: int) -> int: ...
 
 elif IS_MICROPYTHON:
@@ -35,10 +33,6 @@ elif IS_MICROPYTHON:
     # Inside a viper function these names are the compiler's own; outside they are not called.
     ptr8 = ptr32 = uint = int
 
-    def quicker(plain):
-        """Decorator: this function on a device; on a computer `plain`, which does the same."""
-        return lambda function: function
-
 else:
 
     class micropython:
@@ -47,9 +41,6 @@ else:
         @staticmethod
         def viper(function):
             return function
-
-    def quicker(plain):
-        return lambda function: plain
 
     def const(value):
         return value

@@ -12,7 +12,7 @@ Source of the order: Core CheckBlockHeader, then ContextualCheckBlockHeader.
 from array import array
 from hashlib import sha256
 
-from lightclient.compat import const, micropython, ptr32, quicker, uint
+from lightclient.compat import micropython, ptr32, uint
 from lightclient.errors import (
     BadGenesis,
     BadLink,
@@ -43,14 +43,6 @@ if TYPE_CHECKING:
     from lightclient.params import Network
 
 _NO_CEILING = 0xFFFFFFFF
-_OTHER_LINK = "prev_block_hash is not the hash of the header before"
-# what is to be done with the link of the header that follows
-_NO_MORE = const(0)
-_COMPARE = const(1)
-_FILL = const(2)
-# what is wrong
-_POW = const(1)
-_LINK = const(2)
 
 
 @micropython.viper
@@ -83,44 +75,6 @@ def ordinary_headers(buffer, word: int, count: int, rules) -> int:  # type: igno
     return (word - first) // 20
 
 
-def _check_hash_plainly(found: bytes, target: bytes, buffer: bytearray, word: int, links: int) -> int:
-    if int.from_bytes(found, "little") > int.from_bytes(target, "little"):
-        return _POW
-    at = 4 * word
-    if links == _FILL:
-        buffer[at : at + 32] = found
-    elif links == _COMPARE and buffer[at : at + 32] != found:
-        return _LINK
-    return 0
-
-
-@quicker(_check_hash_plainly)
-@micropython.viper
-def check_hash(found, target, buffer, word: int, links: int) -> int:  # type: ignore[no-untyped-def]
-    """Whether the hash `found` (32 bytes) is at most `target`, both little-endian, and the next header links to it.
-
-    `links`: with _COMPARE the link at `buffer[4 * word:]` has to be that hash, with _FILL it is made so.
-    Returns 0, _POW or _LINK. Allocates nothing.
-    """
-    number = ptr32(found)
-    limit = ptr32(target)
-    i = 7
-    while i > 0 and number[i] == limit[i]:
-        i -= 1
-    if uint(number[i]) > uint(limit[i]):
-        return _POW
-    if links != _NO_MORE:
-        link = ptr32(buffer)
-        i = 0
-        while i < 8:
-            if links == _FILL:
-                link[word + i] = number[i]
-            elif link[word + i] != number[i]:
-                return _LINK
-            i += 1
-    return 0
-
-
 class HeaderRules:
     """Judges headers one after the other, keeping `state` at the last one that was accepted.
 
@@ -134,7 +88,7 @@ class HeaderRules:
         self.unverified: "dict[str, int]" = {}
         self._rules = array("I", [0] * 6)
         self._target_bits = 0
-        self._target = b""
+        self._target = 0
 
     def begin_at_genesis(
         self, buffer: "bytes | bytearray", offset: int, accumulator: "Accumulator | None" = None
@@ -216,24 +170,22 @@ class HeaderRules:
         state = self.state
         view = memoryview(buffer)
         target = self._target_of(state.normal_bits)
+        number = int.from_bytes
         previous = state.block_hash
         first = offset
-        last = offset + (count - 1) * HEADER_SIZE
-        links = _FILL if fill_links else _COMPARE
-        if fill_links:
-            view[offset + PREV_BLOCK_HASH : offset + MERKLE_ROOT] = previous
-        elif view[offset + PREV_BLOCK_HASH : offset + MERKLE_ROOT] != previous:
-            raise BadLink(_OTHER_LINK, state.height + 1)
+        end = offset + count * HEADER_SIZE
         try:
-            while offset <= last:
-                found = sha256(sha256(view[offset : offset + HEADER_SIZE]).digest()).digest()
-                broken = check_hash(found, target, buffer, offset + 84 >> 2, links if offset < last else _NO_MORE)
-                if broken == _POW:
+            while offset < end:
+                header = view[offset : offset + HEADER_SIZE]
+                if fill_links:
+                    header[PREV_BLOCK_HASH:MERKLE_ROOT] = previous
+                elif header[PREV_BLOCK_HASH:MERKLE_ROOT] != previous:
+                    raise BadLink("prev_block_hash is not the hash of the header before", self._height(offset, first))
+                found = sha256(sha256(header).digest()).digest()
+                if number(found, "little") > target:
                     raise BadProofOfWork("the hash does not meet its target", self._height(offset, first))
                 previous = found
                 offset += HEADER_SIZE
-                if broken:
-                    raise BadLink(_OTHER_LINK, self._height(offset, first))
         finally:
             if offset > first:
                 state.absorb_run(self.network, buffer, first, (offset - first) // HEADER_SIZE, previous)
@@ -249,7 +201,7 @@ class HeaderRules:
         if fill_links:
             buffer[offset + PREV_BLOCK_HASH : offset + MERKLE_ROOT] = state.block_hash
         elif read_prev_block_hash(buffer, offset) != state.block_hash:
-            raise BadLink(_OTHER_LINK, height)
+            raise BadLink("prev_block_hash is not the hash of the header before", height)
         bits = read_bits(buffer, offset)
         time = read_time(buffer, offset)
         found = block_hash(buffer, offset)
@@ -305,8 +257,8 @@ class HeaderRules:
     def _omit(self, rule: str, count: int = 1) -> None:
         self.unverified[rule] = self.unverified.get(rule, 0) + count
 
-    def _target_of(self, bits: int) -> bytes:
+    def _target_of(self, bits: int) -> int:
         if bits != self._target_bits:
-            self._target = bits_to_target(bits, self.network).to_bytes(32, "little")
+            self._target = bits_to_target(bits, self.network)
             self._target_bits = bits
         return self._target
