@@ -145,6 +145,10 @@ class FolderFiles:
             if written == BESIDE:
                 self._sync_path("..")
 
+    def release(self) -> None:
+        if IS_MICROPYTHON and not self._is_written:
+            self._close()
+
     def lock(self) -> None:
         """One program at a time; on a board there is only one."""
         if IS_MICROPYTHON:

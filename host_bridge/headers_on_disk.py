@@ -180,6 +180,9 @@ class HeadersOnDisk:
         """A branch of so much work has been seen."""
         self.work = max(self.work, work)
 
+    def release(self) -> None:
+        """The file stays open: a host has room for that."""
+
     def commit(self, state: object) -> None:
         self.sync()
 

@@ -140,6 +140,11 @@ class BridgeSession:
         """The source's chain has changed: tell the device as soon as it has room. Raises nothing."""
         self._tip_due = self._open
 
+    def invite(self) -> None:
+        """Have a device that still waits for an answer of whoever had the line before greet us soon: for a new line."""
+        for _ in range(2):  # the first may have the number of the last frame that it heard
+            self.endpoint.send(GOODBYE, (0, ""))
+
     def ping(self) -> int:
         """Send PING; its number, 0 without a session. When `last_pong` is that, all said before it has come."""
         if not self._open:

@@ -67,6 +67,9 @@ class FilesInMemory:
     def sync(self) -> None:
         pass
 
+    def release(self) -> None:
+        pass
+
     def lock(self) -> None:
         pass
 

@@ -1,11 +1,11 @@
-"""All block hashes since genesis in under 1.2 KB: a Merkle mountain range. Specification: docs/ACCUMULATOR.md.
+"""All block hashes since genesis in about 1 KB: a Merkle mountain range. Specification: docs/ACCUMULATOR.md.
 
 A leaf covers 8 consecutive block hashes and its own number; an inner node covers two subtrees of equal
 size. Both are one SHA-256, told apart by their first byte. Where the binary form of the number of whole
 leaves has a 1 in place k, there is one peak over 2^k of them; the largest peak covers the oldest. The
 hashes of the leaf that is not whole yet are kept as they are.
 
-Every buffer is made in the constructor; appending makes no object that stays.
+Appending makes no object that stays, but for a peak of a new level, which twice as many hashes make.
 """
 
 from hashlib import sha256
@@ -13,7 +13,7 @@ from struct import pack_into
 
 from lightclient.compat import const, micropython, ptr32
 from lightclient.errors import CheckpointMismatch
-from lightclient.headers.path import LEAF_HASHES, LEAF_TAG, MAX_PEAKS, MAX_PEAKS_SIZE, NODE_TAG
+from lightclient.headers.path import LEAF_HASHES, LEAF_TAG, NODE_TAG
 from lightclient.limits import HEADER_SIZE, MAX_HEIGHT
 
 TYPE_CHECKING = False
@@ -47,7 +47,7 @@ class Accumulator:
 
     def __init__(self) -> None:
         self.count = 0
-        self._peaks = bytearray(MAX_PEAKS_SIZE)  # the peak of level k, if there is one, at 32 * k
+        self._peaks = bytearray(0)  # the peak of level k, if there is one, at 32 * k
         self._leaf = bytearray(_HASHES + 32 * LEAF_HASHES)
         self._leaf[_TAG] = LEAF_TAG
         self._pair = bytearray(65)
@@ -60,10 +60,21 @@ class Accumulator:
         """Nothing has been appended."""
         self.count = 0
 
+    def snapshot(self) -> "tuple[int, bytes]":
+        """All of it as it stands, for `go_back`."""
+        return (self.count, bytes(self._leaf) + self._peaks)
+
+    def go_back(self, snapshot: "tuple[int, bytes]") -> None:
+        """Be again as when `snapshot` was made, here or in another one."""
+        self.count, hashes = snapshot
+        leaf = len(self._leaf)
+        self._reserve((len(hashes) - leaf) // 32)
+        view = memoryview(hashes)
+        self._leaf[:] = view[:leaf]
+        self._peaks[: len(hashes) - leaf] = view[leaf:]
+
     def copy_from(self, other: "Accumulator") -> None:
-        self.count = other.count
-        self._peaks[:] = other._peaks
-        self._leaf[:] = other._leaf
+        self.go_back(other.snapshot())
 
     def copy(self) -> "Accumulator":
         copy = Accumulator()
@@ -109,7 +120,17 @@ class Accumulator:
             node = sha256(pair).digest()
             number >>= 1
             at += 32
+        if at >= len(self._peaks):
+            self._reserve(at // 32 + 1)
         self._peaks[at : at + 32] = node
+
+    def _reserve(self, levels: int) -> None:
+        """Have room for peaks of so many levels: 18 are enough for 2 million blocks."""
+        if 32 * levels > len(self._peaks):
+            peaks = bytearray(32 * levels)
+            peaks[: len(self._peaks)] = self._peaks
+            self._peaks = peaks
+            self._peaks_view = memoryview(peaks)
 
     def peak(self, level: int) -> "memoryview":
         """The peak over 2^level leaves; there is one where bit `level` of count // 8 is 1."""
@@ -125,11 +146,16 @@ class Accumulator:
     def peaks(self) -> bytes:
         """The peaks one after the other, the largest (over the oldest hashes) first."""
         leaves = self.count >> 3
-        parts = b""
-        for level in range(MAX_PEAKS - 1, -1, -1):
-            if leaves >> level & 1:
-                parts += self._peaks[32 * level : 32 * level + 32]
-        return bytes(parts)
+        peaks = bytearray(32 * _ones(leaves))
+        end = len(peaks)
+        at = 0
+        while leaves:
+            if leaves & 1:
+                peaks[end - 32 : end] = self._peaks_view[at : at + 32]
+                end -= 32
+            leaves >>= 1
+            at += 32
+        return bytes(peaks)
 
     def unfinished(self) -> bytes:
         """The hashes of the unfinished leaf, 0 to 7, oldest first."""
@@ -143,11 +169,15 @@ class Accumulator:
         if len(peaks) != 32 * _ones(leaves):
             raise CheckpointMismatch("accumulator: %d bytes of peaks for %d blocks" % (len(peaks), count))
         self.count = count
-        offset = 0
-        for level in range(MAX_PEAKS - 1, -1, -1):
+        end = len(peaks)
+        levels = 0
+        while leaves >> levels:
+            levels += 1
+        self._reserve(levels)
+        for level in range(levels):
             if leaves >> level & 1:
-                self._peaks[32 * level : 32 * level + 32] = peaks[offset : offset + 32]
-                offset += 32
+                self._peaks[32 * level : 32 * level + 32] = peaks[end - 32 : end]
+                end -= 32
         self._leaf[_HASHES : _HASHES + len(unfinished)] = unfinished
 
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lightclient.headers.accumulator import Accumulator
+    from lightclient.headers.state import Snapshot
     from lightclient.headers.store import Borders, Store
     from lightclient.params import Network
     from lightclient.serialize import Buffer
@@ -50,8 +51,6 @@ KNOWN = const(1)  # nothing new in it
 BRANCH = const(2)  # a branch that has no more work than the chain so far
 REORGANISED = const(3)  # a branch has replaced the end of the chain
 REFETCH = const(4)  # a branch has won: the chain stands at the fork, send the branch again
-
-_NO_FORK = const(-2)
 
 
 class HeaderChain:
@@ -74,15 +73,14 @@ class HeaderChain:
         self.before_reorg: "Callable[[int], None] | None" = None
         self.reorg_depth = 0  # headers that the last reorg took back
         self.joined = 0  # headers of the last batch that are in the chain now and were not before
-        self._saved = ChainState()
-        self._branch = ChainState()
-        self._fork_height = _NO_FORK
+        self._branch: "ChainState | None" = None  # the end of a branch under way; without an accumulator
+        self._fork_height = -1
         self._record = bytearray(HEADER_SIZE)
-        self._next = bytearray(HEADER_SIZE)
         state = self.rules.state
         if not store.resume(self.rules):
             state.copy_from(start)
             store.begin(start.height, encode_checkpoint(network, start))
+        store.release()
 
     @property
     def state(self) -> ChainState:
@@ -116,44 +114,31 @@ class HeaderChain:
         self.joined = 0
         if count == 0:
             return KNOWN
-        unverified = dict(self.rules.unverified)
-        outcome = KNOWN
-        try:
-            outcome = self._accept(buffer, offset, count, parent_height, parent_hash, now, fill_links)
-        finally:
-            if outcome not in (EXTENDED, REORGANISED):
-                self.rules.unverified = unverified  # it tells of the chain, not of what is not in it
-        return outcome
-
-    def _accept(
-        self,
-        buffer: bytearray,
-        offset: int,
-        count: int,
-        parent_height: int,
-        parent_hash: "Buffer",
-        now: int,
-        fill_links: bool,
-    ) -> int:
         state = self.rules.state
         branch = self._branch
-        if parent_height == state.height and parent_hash == state.block_hash:
-            self._extend(buffer, offset, count, now, fill_links)
-            self._fork_height = _NO_FORK
-            return EXTENDED
-        if self._fork_height == _NO_FORK or parent_height != branch.height or parent_hash != branch.block_hash:
-            self._begin_branch(parent_height, parent_hash)
-        return self._accept_branch(buffer, offset, count, now, fill_links)
+        try:
+            if parent_height == state.height and parent_hash == state.block_hash:
+                self._extend(buffer, offset, count, now, fill_links)
+                self._branch = None
+                return EXTENDED
+            if branch is None or parent_height != branch.height or parent_hash != branch.block_hash:
+                self._branch = None
+                branch = self._begin_branch(parent_height, parent_hash)
+            return self._accept_branch(branch, buffer, offset, count, now, fill_links)
+        finally:
+            self.store.release()
 
     def _extend(self, buffer: bytearray, offset: int, count: int, now: int, fill_links: bool) -> None:
         state = self.rules.state
-        self._saved.copy_from(state)
+        before = state.snapshot()
+        unverified = dict(self.rules.unverified)
         try:
             borders = self._judge(buffer, offset, count, now, fill_links)
         except BaseException:  # want of memory, too, must not leave the state ahead of the store
-            state.copy_from(self._saved)
+            state.go_back(before)
+            self.rules.unverified = unverified
             raise
-        self._store_batch(buffer, offset, count, borders)
+        self._store_batch(buffer, offset, count, borders, before)
 
     def _judge(self, buffer: bytearray, offset: int, count: int, now: int, fill_links: bool) -> "Borders":
         """Extend `rules.state`; returns the states at the heights that the store wants them of."""
@@ -169,16 +154,16 @@ class HeaderChain:
             count -= piece
         return borders
 
-    def _store_batch(self, buffer: bytearray, offset: int, count: int, borders: "Borders") -> None:
+    def _store_batch(self, buffer: bytearray, offset: int, count: int, borders: "Borders", before: "Snapshot") -> None:
         """Hand the store what now ends in `rules.state`.
 
-        If it fails, the chain is back at the last commit; in RAM, at `_saved`.
+        If it fails, the chain is back at the last commit; in RAM, as it was `before`.
         """
         state = self.rules.state
         try:
             self.store.append(buffer, offset, count, state, borders)
         except BaseException:
-            state.copy_from(self._saved)
+            state.go_back(before)
             self.store.revert(state)
             raise
         self.joined = count
@@ -195,8 +180,7 @@ class HeaderChain:
         if self.store.tip_height == self.rules.state.height:  # else going back has failed: what is durable stays
             self.store.commit(self.rules.state)
 
-    def _begin_branch(self, parent_height: int, parent_hash: "Buffer") -> None:
-        self._fork_height = _NO_FORK
+    def _begin_branch(self, parent_height: int, parent_hash: "Buffer") -> ChainState:
         if parent_height > self.tip_height:
             raise BadLink("the parent is above the tip", parent_height)
         if parent_height < self.lowest_fork:
@@ -206,47 +190,54 @@ class HeaderChain:
             )
         if parent_hash != self.block_hash_at(parent_height):
             raise BadLink("the parent is not in the chain", parent_height)
-        self._state_at(parent_height, self._branch)
         self._fork_height = parent_height
+        state = self._state_at(parent_height)
+        state.accumulator = None  # made anew if the branch wins
+        return state
 
-    def _accept_branch(self, buffer: bytearray, offset: int, count: int, now: int, fill_links: bool) -> int:
+    def _accept_branch(
+        self, branch: ChainState, buffer: bytearray, offset: int, count: int, now: int, fill_links: bool
+    ) -> int:
         rules = self.rules
         chain = rules.state
-        branch = self._branch
         fork_height = self._fork_height
         whole = branch.height == fork_height  # no batch of it has come before
-        self._fork_height = _NO_FORK  # a branch that breaks a rule is forgotten
+        unverified = dict(rules.unverified)
+        self._branch = None  # a branch that breaks a rule is forgotten
         rules.state = branch
         try:
-            borders = self._judge(buffer, offset, count, now, fill_links)
+            rules.extend(buffer, offset, count, now, fill_links)
         finally:
             rules.state = chain
+            rules.unverified = dict(unverified)  # it tells of the chain, not of what is not in it
         # headers at its start may be our own: the bridge guessed the fork too low
         while whole and count and fork_height < chain.height and self._is_own(fork_height + 1, buffer, offset):
             fork_height += 1
             offset += HEADER_SIZE
             count -= 1
-        self._fork_height = fork_height
-        if count == 0:
-            return KNOWN  # what comes next may be a branch from here
-        if branch.chainwork <= chain.chainwork:
-            return BRANCH  # equal work: what was seen first stays
-        self._fork_height = _NO_FORK
+        if count == 0 or branch.chainwork <= chain.chainwork:  # equal work: what was seen first stays
+            self._branch = branch
+            self._fork_height = fork_height
+            return BRANCH if count else KNOWN  # what comes next may be a branch from here
         self.reorg_depth = chain.height - fork_height
         if self.reorg_depth and self.before_reorg:
             self.before_reorg(fork_height)
+        fork = self._state_at(fork_height)
         if not whole:
-            work = branch.chainwork
-            self._state_at(fork_height, branch)
-            self.store.promise(work)
+            self.store.promise(branch.chainwork)
             self._truncate(fork_height)
-            chain.copy_from(branch)
+            rules.state = fork
             return REFETCH
-        borders = [border for border in borders if border[0] > fork_height]
-        self._state_at(fork_height, self._saved)
+        before = fork.snapshot()
+        rules.state = fork
+        try:
+            borders = self._judge(buffer, offset, count, now, fill_links)  # again, with the accumulator
+        except BaseException:
+            rules.state = chain
+            rules.unverified = unverified
+            raise
         self._truncate(fork_height)
-        chain.copy_from(branch)
-        self._store_batch(buffer, offset, count, borders)
+        self._store_batch(buffer, offset, count, borders, before)
         return REORGANISED if self.reorg_depth else EXTENDED
 
     def _is_own(self, height: int, buffer: bytearray, offset: int) -> bool:
@@ -258,14 +249,15 @@ class HeaderChain:
         """The lowest height that a branch may begin at."""
         return max(self.store.base_height, self.floor - 1)
 
-    def _state_at(self, height: int, state: ChainState) -> None:
+    def _state_at(self, height: int) -> ChainState:
         """Rebuild the state after the header at `height` of the window."""
+        state = ChainState()
         decode_checkpoint(self.network, self.store.state_before(height), state)
         if state.height == height:
-            return
+            return state
         last_hash = self.block_hash_at(height)
         record = self._record
-        following = self._next
+        following = bytearray(HEADER_SIZE)
         self.store.read_into(state.height + 1, record, 0)
         while state.height < height - 1:
             # a header's hash stands in the one after it
@@ -273,6 +265,7 @@ class HeaderChain:
             state.absorb(self.network, record, 0, bytes(following[PREV_BLOCK_HASH:MERKLE_ROOT]))
             record, following = following, record
         state.absorb(self.network, record, 0, last_hash)
+        return state
 
     def block_hash_at(self, height: int) -> bytes:
         """The block_hash of a header of the window, its base included: the header above it carries it."""
@@ -302,7 +295,7 @@ class HeaderChain:
         the last one the oldest from which a branch can begin.
         """
         length = 0
-        if self._fork_height != _NO_FORK:
+        if self._branch is not None:
             length = _write_entry(out, 0, self._branch.height, self._branch.block_hash)
         step = 1
         height = self.tip_height
@@ -316,6 +309,7 @@ class HeaderChain:
             else:
                 height = max(height - step, lowest)
                 step *= 2
+        self.store.release()
         return length
 
     def require_ready(self, now: int, best_height: int = 0) -> None:

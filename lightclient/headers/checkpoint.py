@@ -29,7 +29,7 @@ from lightclient.headers.path import MAX_PEAKS_SIZE, MAX_UNFINISHED_SIZE
 from lightclient.headers.state import ChainState
 from lightclient.headers.target import bits_to_target
 from lightclient.limits import EPOCH, MAX_HEIGHT, MAX_NAME, MEDIAN_TIME_SPAN
-from lightclient.serialize import read_uint32_le, write_uint32_le
+from lightclient.serialize import read_uint32_le
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ def encode_checkpoint(network: "Network", state: ChainState) -> bytes:
         unfinished = accumulator.unfinished()
         size += len(peaks) + len(unfinished) + 7  # keys, and heads of up to 3 and 2 bytes
     writer = Writer(bytearray(size))
-    times = bytearray(4 * state.times_known)
-    for i in range(state.times_known):
-        height = state.height - state.times_known + 1 + i
-        write_uint32_le(times, 4 * i, state.times[height % MEDIAN_TIME_SPAN])
+    oldest = (state.height + 1 - state.times_known) % MEDIAN_TIME_SPAN
+    times = (bytes(state.times) * 2)[
+        4 * oldest : 4 * (oldest + state.times_known)
+    ]  # little-endian, as both Pythons' hosts are
     writer.head(MAP, _FIELDS if accumulator is None else _FIELDS_WITH_ACCUMULATOR)
     writer.uint(0)
     writer.uint(FORMAT)

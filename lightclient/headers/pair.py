@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 
 class Pair:
-    """NAME.a and NAME.b in `files`; the content stands in `buffer` from HEAD_SIZE on.
+    """NAME.a and NAME.b in `files`; at most `capacity` bytes of content stand in `buffer` from HEAD_SIZE on.
+
+    The buffer grows with what is in it (`reserve`).
 
     With `both` each save writes both files, .a first: what was saved is then safe from one of
     them being lost or put back. Without, the files are written in turns: a save may be lost with
@@ -18,15 +20,24 @@ class Pair:
     """
 
     def __init__(self, files: "Files", name: str, kind: int, network: bytes, capacity: int, both: bool) -> None:
-        self.buffer = bytearray(ENVELOPE_SIZE + capacity)
+        self.buffer = bytearray(ENVELOPE_SIZE)
         self.sequence = 0
         self.migrated = False
         self.broken = ""  # the copy that could not be read
+        self._capacity = capacity
         self._files = files
         self._names = (name + ".a", name + ".b")
         self._kind = kind
         self._network = network
         self._both = both
+
+    def reserve(self, length: int) -> bytearray:
+        """The buffer, with room for `length` bytes of content; what is in it stays."""
+        if ENVELOPE_SIZE + length > len(self.buffer):
+            buffer = bytearray(ENVELOPE_SIZE + length)
+            buffer[: len(self.buffer)] = self.buffer
+            self.buffer = buffer
+        return self.buffer
 
     def exists(self) -> bool:
         return self._files.size(self._names[0]) >= 0 or self._files.size(self._names[1]) >= 0
@@ -61,10 +72,13 @@ class Pair:
         if size < 0:
             return -1
         try:
-            if size > len(self.buffer):
+            if size > ENVELOPE_SIZE + self._capacity:
                 raise CorruptStore(name + ": too long")
+            self.reserve(size - ENVELOPE_SIZE)
             size = self._files.read_into(name, 0, memoryview(self.buffer)[:size])
             version = self.buffer[4]
+            if version != FORMAT:
+                self.reserve(self._capacity)  # what is migrated may grow
             length = unseal(self.buffer, size, self._kind, self._network, name)
         except CorruptStore:
             self.broken = name

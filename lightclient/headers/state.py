@@ -1,5 +1,7 @@
 """What the next header is judged by: a few numbers, whatever the height."""
 
+from array import array
+
 from lightclient.headers.header import read_bits, read_time
 from lightclient.headers.target import bits_to_target, work
 from lightclient.limits import EPOCH, HEADER_SIZE, MEDIAN_TIME_SPAN
@@ -9,6 +11,8 @@ if TYPE_CHECKING:
     from lightclient.headers.accumulator import Accumulator
     from lightclient.params import Network
     from lightclient.serialize import Buffer
+
+    Snapshot = tuple[int, bytes, int, int, bytes, int, bool, int, int, int, int, bool, tuple[int, bytes] | None]
 
 
 class ChainState:
@@ -28,7 +32,7 @@ class ChainState:
         self.block_hash = bytes(32)
         self.time = 0
         self.bits = 0
-        self.times = [0] * MEDIAN_TIME_SPAN
+        self.times = array("I", bytes(4 * MEDIAN_TIME_SPAN))
         self.times_known = 0
         self.time_checked = False
         self.normal_bits = 0
@@ -40,26 +44,51 @@ class ChainState:
         self._work_bits = 0
         self._work = 0
 
-    def copy_from(self, other: "ChainState") -> None:
-        for i in range(MEDIAN_TIME_SPAN):
-            self.times[i] = other.times[i]
-        self.height = other.height
-        self.block_hash = other.block_hash
-        self.time = other.time
-        self.bits = other.bits
-        self.times_known = other.times_known
-        self.time_checked = other.time_checked
-        self.normal_bits = other.normal_bits
-        self.epoch_first_time = other.epoch_first_time
-        self.epoch_first_bits = other.epoch_first_bits
-        self.chainwork = other.chainwork
-        self.complete = other.complete
-        if other.accumulator is None:
+    def snapshot(self) -> "Snapshot":
+        """All of it as it stands, for `go_back`: quickly made, and small."""
+        return (
+            self.height,
+            self.block_hash,
+            self.time,
+            self.bits,
+            bytes(self.times),
+            self.times_known,
+            self.time_checked,
+            self.normal_bits,
+            self.epoch_first_time,
+            self.epoch_first_bits,
+            self.chainwork,
+            self.complete,
+            None if self.accumulator is None else self.accumulator.snapshot(),
+        )
+
+    def go_back(self, snapshot: "Snapshot") -> None:
+        """Be again as when `snapshot` was made."""
+        (
+            self.height,
+            self.block_hash,
+            self.time,
+            self.bits,
+            times,
+            self.times_known,
+            self.time_checked,
+            self.normal_bits,
+            self.epoch_first_time,
+            self.epoch_first_bits,
+            self.chainwork,
+            self.complete,
+            hashes,
+        ) = snapshot
+        self.times = array("I", times)
+        if hashes is None or self.accumulator is None:
             self.accumulator = None
-        elif self.accumulator is None:
-            self.accumulator = other.accumulator.copy()
         else:
-            self.accumulator.copy_from(other.accumulator)
+            self.accumulator.go_back(hashes)
+
+    def copy_from(self, other: "ChainState") -> None:
+        if other.accumulator is not None and self.accumulator is None:
+            self.accumulator = other.accumulator.copy()
+        self.go_back(other.snapshot())
 
     def times_complete(self) -> bool:
         """Whether the median-time-past of the tip is known: 11 times, or all since genesis."""

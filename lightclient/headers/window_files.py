@@ -262,6 +262,10 @@ class WindowFiles:
         """Bytes of that epoch's file when `height` is its last header."""
         return BASE_SIZE + (height + 1 - self._first_in(epoch)) * HEADER_SIZE
 
+    def release(self) -> None:
+        """Nothing is read for now: an open file takes over 1 KB."""
+        self.files.release()
+
     def close(self) -> None:
         """Let another program have the files."""
         self.files.close()
@@ -277,7 +281,7 @@ class WindowFiles:
 
     def _record_state(self, checkpoint: bytes) -> None:
         start = CONTENT + FIXED
-        self._pair.buffer[start : start + len(checkpoint)] = checkpoint
+        self._pair.reserve(FIXED + len(checkpoint))[start : start + len(checkpoint)] = checkpoint
         self._length = FIXED + len(checkpoint)
 
     def _write_record(self, switch: int) -> None:

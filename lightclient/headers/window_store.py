@@ -1,8 +1,10 @@
 """The window of headers in files: how it is written so that a power cut at any moment loses nothing.
 
 The bytes are specified in store.py. Theory of operation: headers are collected in RAM until there
-are `batch` of them or two hours of chain time have passed; then they are appended to the file of
-their epoch, that is synced, and the record is written, which makes them *committed*. The file of
+are over `batch` of them or two hours of chain time have passed; then they are appended to the file
+of their epoch, that is synced, and the record is written, which makes them *committed*. In a sync
+that is far from its end the record is written less often: what is in the file is found there
+after a cut, and judged again. The file of
 the epoch that comes next is made as soon as its base is known, so each file begins with the state
 that forks inside it are rebuilt from.
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from lightclient.serialize import Buffer
 
 _MAX_AGE = const(7200)  # seconds of chain time that may be uncommitted
+_MOST_AHEAD = const(384)  # headers of a sync that may be written and uncommitted: opening judges them again
 _PIECE = const(1280)  # bytes copied at a time
 
 
@@ -133,8 +136,10 @@ class WindowStore(WindowFiles):
             count -= used
             borders = borders[first + 1 :]
             self._open_window(height, checkpoint)
-        room = len(self._pending) // HEADER_SIZE - self._count
-        if not borders and count < room and state.time - self._committed_time < _MAX_AGE:
+        batch = len(self._pending) // HEADER_SIZE
+        is_far = self.best_height - state.height > batch  # there is more to come at once
+        is_young = is_far or state.time - self._committed_time < _MAX_AGE
+        if not borders and is_young and self._count + count <= batch:
             start = self._count * HEADER_SIZE
             self._pending[start : start + count * HEADER_SIZE] = memoryview(buffer)[
                 offset : offset + count * HEADER_SIZE
@@ -143,7 +148,8 @@ class WindowStore(WindowFiles):
             self.tip_height += count
             return
         self._flush(buffer, offset, count, borders)
-        self._commit(state)
+        if borders or self._branch != NO_BRANCH or not is_far or state.height - self.committed_height >= _MOST_AHEAD:
+            self._commit(state)
 
     def commit(self, state: "ChainState") -> None:
         """Make everything up to the tip durable now."""

@@ -33,6 +33,7 @@ FINAL_DEPTH = const(144)  # blocks, a day: half as deep again as a coinbase must
 _FIXED = const(12)
 _FIRST = CONTENT + _FIXED  # where the entries begin in the buffer
 _ENTRY = const(24)
+_STEP = const(8)  # entries by which the buffer grows
 _TXID = const(12)  # bytes of it that are kept: to find another txid that begins so takes 2^96 hashes
 _UNCERTAIN = const(0x3FFFFFFF)
 _OPEN = const(0x80)  # in the height's highest byte: the pulse is not known to have ended
@@ -51,8 +52,12 @@ class StoredPayments:
         self.chain_sequence = 0  # of the chain's record, when this was last written
         self._capacity = capacity
         self._pair = Pair(files, "paid", PAYMENTS, network_id(network), _FIXED + capacity * _ENTRY, True)
-        self._buffer = self._pair.buffer
+        self._pair.reserve(_FIXED)
         self._store: "WindowFiles | None" = None
+
+    @property
+    def _buffer(self) -> bytearray:
+        return self._pair.buffer
 
     @property
     def sequence(self) -> int:
@@ -99,7 +104,7 @@ class StoredPayments:
         if self.count == self._capacity:
             self._forget()
         start = _FIRST + self.count * _ENTRY
-        buffer = self._buffer
+        buffer = self._room()
         buffer[start : start + _TXID] = txid[:_TXID]
         write_uint32_le(buffer, start + 12, output_index)
         write_uint32_le(buffer, start + 16, height)
@@ -111,6 +116,14 @@ class StoredPayments:
         except StoreFull:
             self.count -= 1
             raise
+
+    def _room(self) -> bytearray:
+        """The buffer, with room for one entry more: the record takes as much memory as there are payments in it."""
+        count = min(self.count + _STEP - self.count % _STEP, self._capacity)
+        try:
+            return self._pair.reserve(_FIXED + count * _ENTRY)
+        except MemoryError:
+            raise StoreFull("no memory for a record of %d payments" % count)
 
     def finish(self, request_id: int, txid: "Buffer") -> None:
         """The pulse for that payment has ended (or it has been reported that it was cut short)."""

@@ -33,6 +33,7 @@ from lightclient.messages import (
     UNWATCH,
     VERDICT,
     WATCH,
+    WELCOME,
     encode,
 )
 from lightclient.params import REGTEST
@@ -292,3 +293,18 @@ def test_every_message_that_a_bridge_sends_is_refused_from_a_device() -> None:
             device.heard()
             session.receive(encode_frame(kind, 1, b"\x80"))
             assert device.heard() == [GOODBYE]
+
+
+def test_an_invitation_has_a_waiting_device_greet_soon() -> None:
+    session = BridgeSession(make_archive(), "test")
+    session.invite()
+    device = Endpoint(BRIDGE, 4, 600)
+    heard = []
+    while output := session.next_output():
+        device.receive(output, 0, len(output))
+        if device.message_ready:
+            heard.append(device.read_message(False))
+    assert heard == [GOODBYE, GOODBYE]
+    device.send(HELLO, HELLO_VALUES)
+    session.receive(device.next_output())
+    assert session.next_output()[1] == WELCOME

@@ -142,6 +142,9 @@ class MemoryFiles:
         self._safe = dict(self._files)
         self._moved = []
 
+    def release(self):
+        pass
+
     def lock(self):
         if self.locked:
             raise StoreLocked("another program has it open")

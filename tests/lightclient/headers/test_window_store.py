@@ -35,11 +35,21 @@ def test_headers_are_appended_in_batches_and_what_was_not_is_fetched_again():
     files, _ = synced(BRANCH, 50)
     device = reopened(files)
     steps = files.steps
-    device.sync(BRANCH, 1, 53)
+    newest = Branch(BRANCH.headers[: 80 * 56])
+    device.sync(newest, 1, 54)
     assert files.steps == steps and device.store.committed_height == 50
     assert reopened(files).chain.tip_height == 50
-    device.sync(BRANCH, 1, 54)
-    assert files.steps > steps and device.store.committed_height == 54
+    device.sync(newest, 1, 55)
+    assert files.steps > steps and device.store.committed_height == 55
+
+
+def test_far_from_its_end_a_sync_leaves_headers_uncommitted_that_opening_finds():
+    files, _ = synced(BRANCH, 50)
+    device = reopened(files)
+    sequence = device.store.sequence
+    device.sync(BRANCH, 6, 62)
+    assert device.store.sequence == sequence and device.store.committed_height == 50
+    assert reopened(files).chain.tip_height == 62
 
 
 def test_two_hours_of_chain_time_are_enough_for_a_batch():
