@@ -9,8 +9,8 @@ from argparse import Namespace
 
 from measure import Figure, alternate, arguments, on_cpython, on_micropython, ratio, report
 
-from host_bridge.header_file import header_batches
-from host_bridge.path_index import PathIndex
+from host_bridge.chain.header_file import header_batches
+from host_bridge.chain.path_index import PathIndex
 from lightclient.headers.accumulator import Accumulator
 from lightclient.headers.path import verify_path
 from lightclient.headers.rules import HeaderRules

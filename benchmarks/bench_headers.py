@@ -13,7 +13,7 @@ from hashlib import sha256
 
 from measure import Figure, alternate, arguments, best_and_median, on_micropython, ratio, report
 
-from host_bridge.header_file import check_header_file
+from host_bridge.chain.header_file import check_header_file
 from lightclient.limits import HEADER_SIZE
 from lightclient.params import NETWORKS
 

@@ -15,7 +15,7 @@ PROCESSES = 4
 
 
 def on_the_line(options: Namespace) -> list[Figure]:
-    """All headers of the file in batches as full as a bridge makes them (host_bridge/session.py)."""
+    """All headers of the file in batches as full as a bridge makes them (host_bridge/sessions/session.py)."""
     headers = options.headers.read_bytes()
     total = len(headers) // HEADER_SIZE
     room = view_room(HEADERS, MAX_PAYLOAD)

@@ -22,8 +22,8 @@ from host_bridge.limits import MAX_RPC_TRANSACTION
 from host_bridge.nodes.core import CoreNode
 from host_bridge.nodes.node import Tip
 from host_bridge.nodes.url import open_node
-from host_bridge.proofs import proof_from_merkleblock, verify
-from host_bridge.raw_block import list_outputs, parse_block
+from host_bridge.payments.proofs import proof_from_merkleblock, verify
+from host_bridge.payments.raw_block import list_outputs, parse_block
 from lightclient.hashes import hash256, hash_from_hex, hash_to_hex
 from lightclient.params import REGTEST
 

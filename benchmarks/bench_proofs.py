@@ -12,7 +12,7 @@ from typing import Any
 
 from measure import Figure, arguments, on_cpython, on_micropython, report
 
-from host_bridge.proofs import verify
+from host_bridge.payments.proofs import verify
 from lightclient.hashes import hash256
 from lightclient.params import REGTEST
 from lightclient.spv.coinbase import height_script

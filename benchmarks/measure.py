@@ -23,9 +23,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from host_bridge.micropython import MicroPythonNotFound
-from host_bridge.recording import Recording
-from host_bridge.rom import device_command
+from host_bridge.demo.recording import Recording
+from host_bridge.emulator.micropython import MicroPythonNotFound
+from host_bridge.emulator.rom import device_command
 from lightclient.params import NETWORKS, REGTEST
 
 FOLDER = Path(__file__).resolve().parent

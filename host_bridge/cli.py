@@ -1,21 +1,19 @@
-"""The command `lightclient`. Contracts (options, exit codes, JSON fields) are tested in tests/host_bridge/test_cli*."""
+"""The command `lightclient`. Contracts (options, exit codes, JSON fields) are tested in tests/host_bridge/commands/."""
 
 import sys
 from typing import Annotated, Any
 
 import typer
 
-from host_bridge import (
-    cli_bridge,
-    cli_checkpoint,
-    cli_demo,
-    cli_emulate,
-    cli_headers,
-    cli_pair,
-    cli_proofs,
-    cli_store,
-)
-from host_bridge.cli_common import Commands, end_if_output_failed, output_failed, say, speak_any_encoding
+from host_bridge.commands import bridge as cli_bridge
+from host_bridge.commands import checkpoint as cli_checkpoint
+from host_bridge.commands import demo as cli_demo
+from host_bridge.commands import emulate as cli_emulate
+from host_bridge.commands import headers as cli_headers
+from host_bridge.commands import pair as cli_pair
+from host_bridge.commands import proofs as cli_proofs
+from host_bridge.commands import store as cli_store
+from host_bridge.commands.common import Commands, end_if_output_failed, output_failed, say, speak_any_encoding
 from lightclient import __version__
 
 

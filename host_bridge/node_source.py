@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from host_bridge.header_index import HeaderIndex, index_file
-from host_bridge.headers_on_disk import SYNC_EVERY, Progress
+from host_bridge.chain.header_index import HeaderIndex, index_file
+from host_bridge.chain.headers_on_disk import SYNC_EVERY, Progress
 from host_bridge.limits import MAX_ASKED_HEADERS, NEWS_SECONDS
 from host_bridge.nodes.node import Node, NodeError, NodeLied, Tip
-from host_bridge.payment_finder import PaymentFinder
-from host_bridge.source import FoundPayment, Watch
+from host_bridge.payments.payment_finder import PaymentFinder
+from host_bridge.sessions.source import FoundPayment, Watch
 from host_bridge.trouble import Trouble, answer
 from lightclient.errors import BadLink, HeaderError, LightClientError
 from lightclient.headers.chain import REFETCH
@@ -35,7 +35,7 @@ async def open_index(folder: Path, node: Node, network: Network, progress: Progr
 
 
 class NodeSource:
-    """Implements `host_bridge.source.Source` over a node and the index of its headers.
+    """Implements `host_bridge.sessions.source.Source` over a node and the index of its headers.
 
     Its clock is the computer's; over an archive the time of the best header, for that is a replay.
     """

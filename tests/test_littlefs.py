@@ -9,7 +9,7 @@ from pathlib import Path
 from store_scenarios import all_scenarios
 from support import data_path, data_root, require
 
-from host_bridge.micropython import MicroPythonNotFound, micropython_command
+from host_bridge.emulator.micropython import MicroPythonNotFound, micropython_command
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT = 300  # seconds

@@ -9,8 +9,8 @@ import pytest
 from device_cases import split_file
 from support import data_root, require
 
-from host_bridge.micropython import MicroPythonNotFound
-from host_bridge.rom import device_command
+from host_bridge.emulator.micropython import MicroPythonNotFound
+from host_bridge.emulator.rom import device_command
 
 ROOT = Path(__file__).resolve().parent.parent
 DEVICE_TESTS = ROOT / "tests" / "lightclient"

@@ -1,6 +1,6 @@
 """record_regtest.py OUT.lcrec: record a regtest chain from a real node, for `lightclient demo`.
 
-The format is that of host_bridge/recording.py. The node mines about 2,130 blocks at natural times, and a
+The format is that of host_bridge/demo/recording.py. The node mines about 2,130 blocks at natural times, and a
 wallet pays a shop three times: to a P2PKH address, to a P2WPKH address in a block of over 100
 transactions, and to a P2TR address in a block that a reorg of depth 2 throws away, after which the
 payment is mined again on the other branch.
@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from regtest_node import NodeUnavailable, RegtestNode
 
-from host_bridge.recording import RecordedPayment, Recording
+from host_bridge.demo.recording import RecordedPayment, Recording
 from lightclient.hashes import hash_from_hex
 
 RECORDED_AT = 1_790_856_000  # 2026-10-01 12:00 UTC: the end of the recording, whenever it is made

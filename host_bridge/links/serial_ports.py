@@ -15,7 +15,7 @@ from serial.tools import list_ports
 from host_bridge.limits import MAX_PORTS
 from host_bridge.links.line import Line
 from host_bridge.links.serial_line import BAUD_RATE, PortUnusable, open_serial
-from host_bridge.log import Log
+from host_bridge.service.log import Log
 
 AUTO = "auto"
 PICO_VID_PID = (0x2E8A, 0x0005)  # Raspberry Pi, MicroPython's USB

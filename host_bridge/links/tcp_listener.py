@@ -32,7 +32,7 @@ from host_bridge.limits import (
 )
 from host_bridge.links.serial_ports import Serve
 from host_bridge.links.tcp_line import NotTls, TlsLine
-from host_bridge.log import Log
+from host_bridge.service.log import Log
 
 _SWEEP_SECONDS = 1.0
 _TELL_SECONDS = 60.0  # between two lines of the log about strangers

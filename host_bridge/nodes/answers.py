@@ -5,8 +5,8 @@ from typing import Any
 
 from host_bridge.limits import MAX_JSON_VALUES
 from host_bridge.nodes.node import NodeLied
-from host_bridge.proofs import proof_from_branches
-from host_bridge.raw_block import list_outputs, walk_transaction
+from host_bridge.payments.proofs import proof_from_branches
+from host_bridge.payments.raw_block import list_outputs, walk_transaction
 from lightclient.errors import LightClientError
 from lightclient.hashes import hash256, hash_from_hex, hash_to_hex
 from lightclient.headers.header import block_hash, read_prev_block_hash

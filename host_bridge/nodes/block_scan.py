@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 from host_bridge.limits import FEW_SCRIPTS, MAX_RAW_BLOCK
 from host_bridge.nodes.node import NodeLied, NodePayment, NotThere
-from host_bridge.proofs import CannotProve, proof_from_parsed
-from host_bridge.raw_block import list_outputs, merkle_levels, parse_block
-from host_bridge.session import FoundPayment
+from host_bridge.payments.proofs import CannotProve, proof_from_parsed
+from host_bridge.payments.raw_block import list_outputs, merkle_levels, parse_block
+from host_bridge.sessions.session import FoundPayment
 from lightclient.errors import LightClientError, MerkleRootMismatch
 from lightclient.hashes import hash256, hash_to_hex
 from lightclient.limits import HEADER_SIZE

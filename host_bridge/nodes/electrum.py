@@ -44,7 +44,7 @@ from host_bridge.nodes.electrum_answers import headers_of, history_of, tip_of
 from host_bridge.nodes.electrum_connection import ElectrumConnection, ServerError, pinning_context
 from host_bridge.nodes.lookup import Entry, TooMuchHistory, all_of, checked_transaction, find_payments, script_hash_hex
 from host_bridge.nodes.node import NodeInfo, NodeLied, NodePayment, NodeRefused, NotThere, Tip
-from host_bridge.raw_block import list_outputs
+from host_bridge.payments.raw_block import list_outputs
 from lightclient.hashes import hash_to_hex
 from lightclient.headers.header import block_hash
 from lightclient.limits import HEADER_SIZE, MAX_TRANSACTION_SIZE

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from host_bridge.nodes.answers import AnswerTooLong, check_transaction, scripts_paid
 from host_bridge.nodes.node import NodeError, NodePayment, NodeUnreachable, NotThere, Tip, TooManyPayments
-from host_bridge.session import FoundPayment
+from host_bridge.sessions.session import FoundPayment
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from host_bridge.session import FoundPayment
+from host_bridge.sessions.session import FoundPayment
 
 
 class NodeError(Exception):

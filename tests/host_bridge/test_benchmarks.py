@@ -9,8 +9,8 @@ import pytest
 from regtest_node import NodeUnavailable, find_bitcoind
 from support import require
 
-from host_bridge.micropython import MicroPythonNotFound, find_micropython
-from host_bridge.recording import Recording
+from host_bridge.demo.recording import Recording
+from host_bridge.emulator.micropython import MicroPythonNotFound, find_micropython
 from lightclient.limits import HEADER_SIZE
 
 ROOT = Path(__file__).resolve().parents[2]

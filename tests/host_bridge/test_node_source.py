@@ -10,12 +10,12 @@ import pytest
 from joined_pair import Pair, make_client
 from regtest_node import RegtestNode
 
-from host_bridge.address import script_from_text
-from host_bridge.header_index import HeaderIndex
+from host_bridge.chain.header_index import HeaderIndex
 from host_bridge.node_source import NodeSource, open_index
 from host_bridge.nodes.node import Node
 from host_bridge.nodes.url import open_node
-from host_bridge.session import BridgeSession, Watch
+from host_bridge.payments.address import script_from_text
+from host_bridge.sessions.session import BridgeSession, Watch
 from lightclient.hashes import hash_from_hex
 from lightclient.messages import EVENT_CONFIRMED, EVENT_TAKEN_BACK, GONE, PROOF, STATE_READY
 from lightclient.params import REGTEST

@@ -15,13 +15,13 @@ from tls_bridge import TlsBridge
 from firmware.either_link import EitherLink
 from firmware.tcp_link import TcpLink
 from hardware.simulated import SimulatedBoard
-from host_bridge.archive import ArchiveChain
-from host_bridge.certificate import Certificate, load_or_make
-from host_bridge.emulator import DeviceStopped, EmulatedDevice
-from host_bridge.micropython import MicroPythonNotFound, find_micropython
-from host_bridge.proofs import proof_from_block
-from host_bridge.recording import Recording
-from host_bridge.session import BridgeSession, FoundPayment
+from host_bridge.demo.recording import Recording
+from host_bridge.emulator.emulator import DeviceStopped, EmulatedDevice
+from host_bridge.emulator.micropython import MicroPythonNotFound, find_micropython
+from host_bridge.pairing.certificate import Certificate, load_or_make
+from host_bridge.payments.proofs import proof_from_block
+from host_bridge.sessions.archive import ArchiveChain
+from host_bridge.sessions.session import BridgeSession, FoundPayment
 from lightclient.messages import EVENT, EVENT_CONFIRMED, EVENT_RELAY_OFF
 from lightclient.params import REGTEST
 

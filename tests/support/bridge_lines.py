@@ -8,9 +8,9 @@ import time
 
 from joined_pair import make_client
 
-from host_bridge.archive import ArchiveChain
-from host_bridge.log import DEBUG, Log
-from host_bridge.recording import Recording
+from host_bridge.demo.recording import Recording
+from host_bridge.service.log import DEBUG, Log
+from host_bridge.sessions.archive import ArchiveChain
 from lightclient.messages import HELLO, encode
 from lightclient.wire import encode_frame
 
@@ -172,7 +172,7 @@ class DeviceOnLine:
 
 
 def trusting(certificate):
-    """A client's context that takes this certificate (`host_bridge.certificate.Certificate`) and no other."""
+    """A client's context that takes this certificate (`host_bridge.pairing.certificate.Certificate`) and no other."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=certificate.der)
     return context

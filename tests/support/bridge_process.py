@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from host_bridge.recording import Recording
+from host_bridge.demo.recording import Recording
 from lightclient.limits import HEADER_SIZE
 
 ROOT = Path(__file__).resolve().parents[2]

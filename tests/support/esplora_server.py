@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp import web
 from regtest_node import RegtestNode
 
-from host_bridge.raw_block import merkle_branch
+from host_bridge.payments.raw_block import merkle_branch
 from lightclient.hashes import hash_from_hex, hash_to_hex
 
 BLOCKS = 10

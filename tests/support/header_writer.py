@@ -4,7 +4,7 @@ import random
 import sys
 from pathlib import Path
 
-from host_bridge.header_index import HeaderIndex
+from host_bridge.chain.header_index import HeaderIndex
 from lightclient.params import REGTEST
 
 

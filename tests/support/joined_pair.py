@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from host_bridge.session import BridgeSession
+from host_bridge.sessions.session import BridgeSession
 from lightclient.client import Client
 from lightclient.headers.chain import HeaderChain
 from lightclient.headers.rules import HeaderRules

@@ -7,7 +7,7 @@ from command_line import MAINNET_EARLY
 from support import data_path
 
 from firmware.files import FolderFiles
-from host_bridge.store_folder import path_beside
+from host_bridge.stores.store_folder import path_beside
 from lightclient.headers.accumulator import Accumulator
 from lightclient.headers.chain import HeaderChain
 from lightclient.headers.rules import HeaderRules

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection
 from payments_on_chain import Block
 
 from host_bridge.nodes.node import NodeInfo, NodePayment, NodeUnreachable, NotThere, Tip
-from host_bridge.source import FoundPayment
+from host_bridge.sessions.source import FoundPayment
 from lightclient.headers.header import block_hash
 
 

@@ -5,7 +5,7 @@ import ssl
 import threading
 from collections.abc import Callable
 
-from host_bridge.session import BridgeSession
+from host_bridge.sessions.session import BridgeSession
 
 
 class TlsBridge:

@@ -10,10 +10,10 @@ from dataclasses import replace
 import pytest
 from bridge_lines import DeviceOnLine, LiveArchive, NoDevices, Said, trusting, until
 
-from host_bridge.bridge import Bridge
-from host_bridge.certificate import load_or_make
 from host_bridge.links import tcp_listener
 from host_bridge.links.tcp_listener import Ceilings, TlsListener
+from host_bridge.pairing.certificate import load_or_make
+from host_bridge.service.bridge import Bridge
 
 KEY = b"k" * 32
 QUICK = Ceilings(first_bytes_seconds=0.5, handshake_seconds=0.5, authentication_seconds=1.0)

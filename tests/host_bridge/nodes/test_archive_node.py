@@ -8,10 +8,10 @@ import pytest
 from node_calls import all_payments, failure, with_opened
 from support import data_path
 
+from host_bridge.demo.recording import Recording
 from host_bridge.nodes.node import NodeLied, NodeUnreachable, NotThere, Tip
-from host_bridge.proofs import verify
-from host_bridge.raw_block import list_outputs, parse_block
-from host_bridge.recording import Recording
+from host_bridge.payments.proofs import verify
+from host_bridge.payments.raw_block import list_outputs, parse_block
 from lightclient.hashes import hash256
 from lightclient.limits import HEADER_SIZE
 from lightclient.params import MAINNET, TESTNET3

@@ -7,7 +7,7 @@ from node_calls import all_payments, core_url, failure, new_script, with_opened
 from regtest_node import RegtestNode, rpcauth
 
 from host_bridge.nodes.node import NodeLied, NodeRefused, NodeUnreachable, NotThere, Tip
-from host_bridge.proofs import verify
+from host_bridge.payments.proofs import verify
 from lightclient.hashes import hash256, hash_from_hex, hash_to_hex
 from lightclient.limits import HEADER_SIZE
 from lightclient.params import REGTEST

@@ -1,0 +1,85 @@
+"""The cable that a device is paired over: finds and opens the serial line, and talks over it until it is done."""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import serial
+from serial.tools import list_ports
+
+from host_bridge.pairing.pairing import PairingFailed, PairingSession
+from lightclient.messages import GOODBYE
+from lightclient.wire import encode_frame
+
+PICO = (0x2E8A, 0x0005)  # VID:PID of MicroPython on a Pico
+_BAUD = 115_200  # of a UART; USB has none
+_READ_SIZE = 4096
+_NUDGE_SECONDS = 2.0  # a device pauses for one before it greets again
+
+
+class Cable(Protocol):
+    """A serial line: pyserial's, or a test's own."""
+
+    def read(self, size: int) -> bytes: ...
+    def write(self, data: bytes) -> int | None: ...
+
+
+def find_port(chosen: str) -> str:
+    """`chosen`, or for "auto" the one port that a device is on. Raises PairingFailed."""
+    if chosen != "auto":
+        return chosen
+    found = sorted(port.device for port in list_ports.comports() if (port.vid, port.pid) == PICO)
+    if not found:
+        raise PairingFailed(
+            "no device was found on USB (2e8a:0005): is it plugged in, with a cable that has data lines?"
+            " --serial PATH names another line"
+        )
+    if len(found) > 1:
+        raise PairingFailed(f"several devices are plugged in: choose one with --serial, of {', '.join(found)}")
+    return found[0]
+
+
+def open_cable(path: str) -> serial.Serial:
+    """The serial line, for us alone. Raises PairingFailed."""
+    try:
+        return serial.Serial(path, _BAUD, timeout=0.1, write_timeout=2, exclusive=True)
+    except (serial.SerialException, ValueError, OSError) as error:
+        text = str(error).lower()
+        if "lock" in text or "busy" in text or "temporarily unavailable" in text:
+            raise PairingFailed(
+                f"{path} is in use by another program: if that is the bridge, stop it while you pair"
+            ) from None
+        if "permission" in text:
+            raise PairingFailed(f"{path}: no permission: sudo adduser $USER dialout, then log in anew") from None
+        if "no such file" in text:
+            raise PairingFailed(f"{path}: there is no such port: is the device plugged in?") from None
+        raise PairingFailed(f"{path}: {error}") from None
+
+
+def pair_over(
+    cable: Cable, session: PairingSession, seconds: float, stopped: Callable[[], bool] = lambda: False
+) -> bytes:
+    """Pair the device on the line; returns its device_id. Raises PairingFailed, also when `stopped` says so."""
+    end = time.monotonic() + seconds
+    nudge_at = 0.0
+    nudges = 0
+    try:
+        while session.device_id is None:
+            now = time.monotonic()
+            if now > end or stopped():
+                raise PairingFailed(
+                    "the device does not answer to its pairing"
+                    if session.has_heard
+                    else "nothing that speaks lightclient is on the line: does the device's program run?"
+                )
+            if now >= nudge_at and not session.has_heard:
+                # a device that waits for an answer from before, or talks over a network, greets us after this
+                cable.write(encode_frame(GOODBYE, nudges, b"\x82\x00\x60"))
+                nudges += 1
+                nudge_at = now + _NUDGE_SECONDS
+            session.receive(cable.read(_READ_SIZE))
+            while output := session.next_output():
+                cable.write(output)
+    except (serial.SerialException, OSError) as error:
+        raise PairingFailed(f"the line is gone: {error}") from None
+    return session.device_id
