@@ -30,6 +30,11 @@ lint: .venv/.ready-dev ## Style and types alone
 bench: .venv/.ready-dev ## Measure speed and memory; nothing passes or fails
 	set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" $(ARGS); done
 
+.PHONY: firmware
+firmware: ## Build the image for a Pico, build/lightclient-pico.uf2 (docs/FIRMWARE.md)
+	@tools/build-firmware.sh build/lightclient-pico.uf2
+	@ls -l build/lightclient-pico.uf2
+
 .PHONY: record
 record: .venv/.ready-dev ## Record host_bridge/recordings/regtest.lcrec anew, from a real regtest node
 	$(BIN)/python tools/record_regtest.py host_bridge/recordings/regtest.lcrec
