@@ -25,6 +25,7 @@ FREQUENCY = 125_000_000
 _PACKET_DELAY = 60  # microseconds: a full-speed packet of 64 bytes takes about 50
 _TICK_BATCH = 8  # instructions between looks at the clock
 _ENDPOINT_ZERO = 0
+_WRITING_COMMANDS = (0x02, 0x20, 0xD8)  # of the flash chip: program a page, erase a sector, a block
 
 
 class BoardSilent(Exception):
@@ -44,6 +45,7 @@ class EmulatedPico:
         self.is_connected = False
         self.on_bytes: Callable[[bytes], None] = lambda data: None
         self.next_bytes: Callable[[], bytes] = lambda: b""
+        self.on_flash_write: Callable[[], None] = lambda: None  # after each page programmed, each sector erased
         self._queue = bytearray()
         self._waiting: list[tuple[int, int]] = []  # (endpoint, size) of reads that have no bytes yet
         self.sent = 0
@@ -66,6 +68,16 @@ class EmulatedPico:
                 self._hand_over()
 
         usb.on_endpoint_read = on_endpoint_read
+        chip = self.mcu.ssi
+        apply_command = chip._apply_command
+
+        def on_command() -> None:
+            writes = bool(chip._tx_buffer) and chip._tx_buffer[0] in _WRITING_COMMANDS
+            apply_command()
+            if writes:
+                self.on_flash_write()
+
+        chip._apply_command = on_command
         self.mcu.core.pc = FLASH_START_ADDRESS
 
     # --- time ---
