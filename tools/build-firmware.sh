@@ -62,7 +62,12 @@ if [ "$(cat "$work/manifest.txt" 2> /dev/null)" != "$manifest" ] || [ ! -e "$wor
         -DMICROPY_FROZEN_MANIFEST="$manifest" > "$work/cmake.log" 2>&1 || fail "cmake fails" "$work/cmake.log"
     echo "$manifest" > "$work/manifest.txt"
 fi
-make -s -C "$work/build" -j"$(nproc)" > "$work/make.log" 2>&1 || fail "the firmware does not build" "$work/make.log"
+# The frozen code first, for the image does not wait for it by itself; and anew, for a file that is frozen no
+# longer is not missed.
+rm -f "$work/build/frozen_content.c"
+{
+    make -s -C "$work/build" -j"$(nproc)" BUILD_FROZEN_CONTENT && make -s -C "$work/build" -j"$(nproc)"
+} > "$work/make.log" 2>&1 || fail "the firmware does not build" "$work/make.log"
 mkdir -p "$(dirname "$out")"
 python3 "$here/bin2uf2.py" "$work/build/firmware.bin" "$out.part"
 mv "$out.part" "$out"

@@ -101,7 +101,7 @@ def synced() -> bytes:
 def test_it_verifies_a_payment_of_each_kind_and_believes_no_forged_one(synced: bytes) -> None:
     run = BoardAndBridge(synced, archive(BEFORE))
     run.run(lambda: run.state == STATE_READY)
-    assert run.heights[0] == BEFORE  # nothing is fetched again
+    assert run.heights[0] > BEFORE - 96  # at most the last batch is fetched again
     run.announce(RECORDING.tip_height)
     run.run(lambda: len(run.events(EVENT_RELAY_OFF)) == len(PAYMENTS))
     assert sorted(values[1] for values in run.events(EVENT_CONFIRMED)) == [1, 2, 3]
