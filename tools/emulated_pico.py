@@ -164,18 +164,31 @@ class EmulatedPico:
 
     # --- the prompt of MicroPython ---
 
+    def begin(self, source: str) -> None:
+        """Start a script at the raw prompt, and no more. Raises BoardSilent."""
+        heard = bytearray()
+        before = self.on_bytes
+        self.on_bytes = heard.extend
+        try:
+            self._begin(heard, source)
+        finally:
+            self.on_bytes = before
+
+    def _begin(self, heard: bytearray, source: str) -> None:
+        if not self.run(lambda: self.is_connected, 10):
+            raise BoardSilent("no USB device has come up")
+        self.send(b"\r\x03\x03\x01")
+        self._expect(heard, b"raw REPL; CTRL-B to exit\r\n>", 10)
+        self.send(source.encode() + b"\x04")
+        self._expect(heard, b"OK", 10)
+
     def execute(self, source: str, seconds: float = 60.0) -> str:
         """Run a script at the raw prompt; what it printed. Raises BoardSilent, RuntimeError with the traceback."""
         heard = bytearray()
         before = self.on_bytes
         self.on_bytes = heard.extend
         try:
-            if not self.run(lambda: self.is_connected, 10):
-                raise BoardSilent("no USB device has come up")
-            self.send(b"\r\x03\x03\x01")
-            self._expect(heard, b"raw REPL; CTRL-B to exit\r\n>", 10)
-            self.send(source.encode() + b"\x04")
-            self._expect(heard, b"OK", 10)
+            self._begin(heard, source)
             output = self._expect(heard, b"\x04", seconds)
             error = self._expect(heard, b"\x04", seconds)
         finally:
