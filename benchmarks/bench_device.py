@@ -40,7 +40,6 @@ FORMS = {
     "link": "CDC: buffers full of stdin, ended by a Ctrl-C of our own (what the firmware does)",
     "block": "CDC: stdin.buffer.readinto, when it is known how many come",
     "single": "CDC: poll, and one byte at a time",
-    "uart": "UART(0).readinto, which knows how many are there",
 }
 
 
@@ -158,11 +157,6 @@ def line_figures() -> list[Figure]:
     noise = bytes(i % 90 + 32 for i in range(LINE_SIZE))
     board.run(lambda: b"READY" in heard, 10)
     board.send(noise)
-    board.run(lambda: b"UART" in heard, 20)
-    board.run_for(0.05)
-    for value in noise[:1000]:
-        board.mcu.uart[0].feed_byte(value)
-        board.run_for(100e-6)
     board.run(lambda: b"ANSWERS" in heard and heard.endswith(b"\x04>"), 20)
     text = heard.decode(errors="replace")
     answers = dict(pair.split(" ") for pair in text[text.index("ANSWERS ") + 8 :].split("\r\n")[0].split(", "))

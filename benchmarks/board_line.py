@@ -5,7 +5,6 @@ import sys
 import time
 
 from firmware.usb import UsbLink
-from machine import UART
 
 SIZE = 2048
 
@@ -38,14 +37,4 @@ for _ in range(256):
     poll.poll(100)
     console.readinto(one)
 answers.append("single %d" % cycles(started, 256))
-link.read(0)
-while link.read(10) > 0:
-    pass
-uart = UART(0, 115200, rxbuf=1024)
-print("UART")
-while uart.any() < 1000:
-    pass
-started = time.ticks_us()
-count = uart.readinto(block)
-answers.append("uart %d" % cycles(started, count))
 print("ANSWERS " + ", ".join(answers))

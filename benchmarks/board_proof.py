@@ -25,8 +25,8 @@ for name in NAMES:
                 if measures_memory:
                     most = max(most, gc.mem_alloc() - base)
                 size = file.readinto(piece)
-        accepted = verifier.stage == ACCEPTED and bool(verifier.matches)
         verifier.close()
+        accepted = verifier.stage == ACCEPTED and bool(verifier.matches)
         result = found.setdefault(name, {"accepted": accepted})
         if measures_memory:
             result["most"] = most
