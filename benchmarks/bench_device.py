@@ -1,3 +1,4 @@
+# ruff: noqa: E402 - the path comes first
 """The firmware on an emulated RP2040 (125 MHz): heap, cycles a header with the link, proofs, start-up, flash.
 
     bench_device.py [--json] [--headers FILE] [--until N]

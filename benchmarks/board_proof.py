@@ -1,3 +1,4 @@
+# ruff: noqa: F401, F821, I001 - constants are put before it, and the first import comes first
 # Runs on the emulated board with NAMES of proofs in its flash; see bench_device.py.
 import firmware.main  # sets gc.threshold
 import gc

@@ -1,3 +1,4 @@
+# ruff: noqa: F401, F821, I001, PLW0603 - constants are put before it, and the first import comes first
 # Runs on the emulated board, its settings and UNTIL put before it; see bench_device.py.
 # The program as it is, its parts timed. It leaves what it found in bench.json, for its line is the link.
 import firmware.main  # sets gc.threshold

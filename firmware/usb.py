@@ -19,7 +19,7 @@ _CTRL_C = b"\x03"
 _POLL = const(3)  # MP_STREAM_POLL
 
 
-class _NothingMore(io.RawIOBase if not hasattr(io, "IOBase") else io.IOBase):
+class _NothingMore(io.IOBase):
     """The second terminal: asked only when the line is empty."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The file system of a board as an image (littlefs, as rp2 MicroPython makes it), made and read by MicroPython itself."""
+"""The file system of a board as an image (littlefs, as rp2 MicroPython has it), made and read by MicroPython."""
 
 import base64
 import json

@@ -14,6 +14,8 @@ from host_bridge.proofs import proof_from_block
 from host_bridge.recording import Recording
 from host_bridge.session import FoundPayment
 from lightclient.errors import AlreadyActed
+from lightclient.headers.compact import pack_headers
+from lightclient.limits import HEADER_SIZE
 from lightclient.messages import (
     EVENT_CONFIRMED,
     EVENT_REFUSED,
@@ -74,6 +76,25 @@ def test_it_boots_and_leaves_the_prompt_to_a_person_when_it_has_no_settings() ->
     assert int(match[3]) > 200 * 1024
 
 
+def test_frozen_machine_code_reads_its_large_constants() -> None:
+    """Where it lay between two words of the flash, `_unpack` took a long gap in time for a wrong encoding."""
+    headers = bytearray(RECORDING.headers[: 8 * HEADER_SIZE])
+    for i in range(4, 8):  # a gap of 4096 seconds and more, with the bits as before
+        at = i * HEADER_SIZE + 68
+        headers[at : at + 4] = (int.from_bytes(headers[at : at + 4], "little") + 9953).to_bytes(4, "little")
+    packed = bytearray(1024)
+    count, size = pack_headers(headers, 0, 8, packed, 0, len(packed))
+    said = EmulatedPico(firmware_image()).execute(
+        "from lightclient.headers.compact import unpack_headers\n"
+        f"out = bytearray({len(headers)})\n"
+        f"unpack_headers({bytes(packed[:size])!r}, 0, {size}, {count}, out, 0)\n"
+        "print(out.hex())\n"
+    )
+    unpacked = bytes.fromhex(said)
+    for i in range(0, len(headers), HEADER_SIZE):  # prev_block_hash does not travel
+        assert unpacked[i : i + 4] + unpacked[i + 36 : i + 80] == headers[i : i + 4] + headers[i + 36 : i + 80]
+
+
 @pytest.fixture(scope="module")
 def synced() -> bytes:
     """The flash of a board that has synced BEFORE headers, with its power cut at random moments."""
@@ -84,7 +105,7 @@ def synced() -> bytes:
     for cut in (True, True, True, False):
         run = BoardAndBridge(files, chain)
         if cut:
-            run.run(lambda run=run: run.session.device_height >= height + 96)  # type: ignore[misc]
+            run.run(lambda run=run, wanted=height + 96: run.session.device_height >= wanted)  # type: ignore[misc]
             run.board.run_for(moments.uniform(0.2, 0.6))
             run.run(lambda: True)
         else:
