@@ -10,7 +10,7 @@ BIN := .venv/bin
 
 .PHONY: help
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 .PHONY: demo
 demo: .venv/.ready ## A device on real MicroPython verifies a real payment, and refuses a forged one
@@ -28,7 +28,16 @@ lint: .venv/.ready-dev ## Style and types alone
 
 .PHONY: bench
 bench: .venv/.ready-dev ## Measure speed and memory; nothing passes or fails
-	set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" $(ARGS); done
+	set -e; for file in $$(ls benchmarks/bench_*.py | grep -v bench_device); do echo "== $$file"; $(BIN)/python "$$file" $(ARGS); done
+
+.PHONY: bench-device
+bench-device: .venv/.ready-dev ## Measure the firmware on an emulated Pico (some minutes)
+	$(BIN)/python benchmarks/bench_device.py $(ARGS)
+
+.PHONY: firmware
+firmware: ## Build the image for a Pico, build/lightclient-pico.uf2 (docs/FIRMWARE.md)
+	@tools/build-firmware.sh build/lightclient-pico.uf2
+	@ls -l build/lightclient-pico.uf2
 
 .PHONY: record
 record: .venv/.ready-dev ## Record host_bridge/recordings/regtest.lcrec anew, from a real regtest node

@@ -37,18 +37,21 @@ TIMEOUT = 300  # seconds for one process
 
 @dataclass
 class Figure:
-    """`goal` is an upper bound."""
+    """`goal` is an upper bound, `at_least` a lower one."""
 
     what: str
     value: float
     unit: str
     goal: float | None = None
+    at_least: float | None = None
 
     def value_text(self) -> str:
         number = f"{self.value:,.0f}" if abs(self.value) >= 1000 or self.unit == "bytes" else f"{self.value:,.4g}"
         return f"{number if self.unit != 'x' else f'{self.value:.2f}'} {self.unit}"
 
     def goal_text(self) -> str:
+        if self.at_least is not None:
+            return f"{'>=' if self.value >= self.at_least else 'MISSED: >='} {self.at_least:,.10g}"
         if self.goal is None:
             return ""
         return f"{'<=' if self.value <= self.goal else 'MISSED: <='} {self.goal:,.10g}"
@@ -138,11 +141,15 @@ def _run(command: list[str], script: str, values: Sequence[object], environment:
     return json.loads(run.stdout.splitlines()[-1])
 
 
+def _as_dict(figure: Figure) -> dict[str, Any]:
+    return {key: value for key, value in asdict(figure).items() if key != "at_least" or value is not None}
+
+
 def report(title: str, figures: Sequence[Figure], as_json: bool) -> None:
     """A table on a terminal, else one line a figure; or JSON."""
     on = f"CPython {platform.python_version()}, {platform.machine()}"
     if as_json:
-        print(json.dumps({"benchmark": title, "on": on, "figures": [asdict(figure) for figure in figures]}))
+        print(json.dumps({"benchmark": title, "on": on, "figures": [_as_dict(figure) for figure in figures]}))
     elif sys.stdout.isatty():
         table = Table("", "measured", "goal", title=f"{title} ({on})")
         table.columns[1].justify = "right"

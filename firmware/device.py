@@ -1,7 +1,6 @@
 """A device: its client, its link, its board and its store. All objects are made here."""
 
-import sys
-
+from firmware.console import say_error
 from firmware.screen import event_line, state_line
 from lightclient import __version__
 from lightclient.client import Client
@@ -153,7 +152,7 @@ class Device:
         try:
             self._acted.finish(request_id, txid)
         except StoreError as error:  # it will be told as cut short at the next start
-            sys.stderr.write(type(error).__name__ + ": " + str(error) + "\n")
+            say_error(error)
 
     def run(self) -> None:
         """Run until the line is closed. Whatever ends it, the relay is open afterwards."""

@@ -59,13 +59,17 @@ class StreamLink:
         try:
             if not self._readable.poll(timeout_ms):
                 return 0
-            count = self._reader.readinto(self.buffer)  # type: ignore[attr-defined]
+            count = self._read_what_is_there()
         except OSError:  # the other end of a terminal has gone
             self.closed = True
             return -1
         if count is None:  # nothing there after all
             return 0
         return count or -1
+
+    def _read_what_is_there(self) -> "int | None":
+        """Fill `buffer` from its start without waiting; None: nothing there after all, 0: closed."""
+        return self._reader.readinto(self.buffer)  # type: ignore[attr-defined, no-any-return]
 
     def write(self, data: bytes) -> None:
         """Send `data` after what was left before. What the line does not take now is kept: see `flush`."""

@@ -1,25 +1,30 @@
-"""The device program. Importing it starts nothing."""
+"""The device program. Importing it starts nothing; MicroPython runs it after boot.py, frozen or as a file."""
 
 import gc
 import json
 import os
 import sys
+import time
 
 if sys.implementation.name == "micropython":
     # Collect often, from the first import on: loading modules would else leave the heap in pieces,
     # and garbage would fill it up before the first collection.
     gc.threshold(16 * 1024)  # type: ignore[attr-defined]
 
+from firmware.console import IS_BOARD, say_error
 from lightclient.errors import LightClientError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from firmware.links import Link
+    from firmware.links import Link, StreamLink
     from firmware.settings import Settings
     from hardware.board import Board
 
+SETTINGS = "settings.json"
+_PAUSE = 10  # seconds before a board tries again: Ctrl-C in them gives the prompt
 
-def main(settings_path: str = "settings.json") -> None:
+
+def main(settings_path: str = SETTINGS) -> None:
     """Run until the line is closed, or the device has been paired and starts anew."""
     if hasattr(os, "umask"):  # settings and store are for who runs the device alone
         os.umask(0o077)
@@ -48,9 +53,7 @@ def main(settings_path: str = "settings.json") -> None:
 
 def open_link(settings: "Settings", board: "Board") -> "Link":
     """The way to the bridge that the settings name; the cable alone where that one can't be taken."""
-    from firmware.links import StreamLink  # noqa: PLC0415
-
-    cable = StreamLink(sys.stdin.buffer, sys.stdout.buffer)
+    cable = _open_cable()
     if settings.link == "stream":
         return cable
     try:
@@ -64,15 +67,42 @@ def open_link(settings: "Settings", board: "Board") -> "Link":
     return EitherLink(network, cable, board)
 
 
-if __name__ == "__main__":
+def _open_cable() -> "StreamLink":
+    if IS_BOARD:
+        from firmware.usb import UsbLink  # noqa: PLC0415 - what is not used costs no memory
+
+        return UsbLink()
+    from firmware.links import StreamLink  # noqa: PLC0415
+
+    return StreamLink(sys.stdin.buffer, sys.stdout.buffer)
+
+
+def run_on_board() -> None:
+    """What a board does with its power: nothing without settings, else the program, again and again."""
     try:
-        main(*sys.argv[1:])
-    except (ValueError, OSError, LightClientError, MemoryError) as error:
-        # standard output is the link: what went wrong goes to the console
-        sys.stderr.write(type(error).__name__ + ": " + str(error) + "\n")
-        sys.exit(1)
-    except Exception as error:  # a fault in the program: MicroPython would print it on standard output
-        if not hasattr(sys, "print_exception"):
-            raise
-        sys.print_exception(error, sys.stderr)
-        sys.exit(1)
+        open(SETTINGS).close()
+    except OSError:
+        return  # fresh from the flashing: the prompt is there
+    try:
+        main()
+    except Exception as error:
+        say_error(error)
+        time.sleep(_PAUSE)
+    sys.exit()  # MicroPython resets itself and comes here again
+
+
+if __name__ == "__main__":
+    if IS_BOARD:
+        run_on_board()
+    else:
+        try:
+            main(*sys.argv[1:])
+        except (ValueError, OSError, LightClientError, MemoryError) as error:
+            # standard output is the link: what went wrong goes to the console
+            say_error(error)
+            sys.exit(1)
+        except Exception as error:  # a fault in the program: MicroPython would print it on standard output
+            if not hasattr(sys, "print_exception"):
+                raise
+            sys.print_exception(error, sys.stderr)
+            sys.exit(1)

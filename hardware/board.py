@@ -35,4 +35,8 @@ def open_board(name: str) -> "Board":
         from hardware.simulated import SimulatedBoard  # noqa: PLC0415 - only the chosen driver costs memory
 
         return SimulatedBoard()
+    if name == "pico":
+        from hardware.pico import PicoBoard  # noqa: PLC0415
+
+        return PicoBoard()
     raise ValueError("unknown board: " + name)

@@ -14,7 +14,7 @@ from host_bridge.emulator.micropython import MicroPythonNotFound, find_micropyth
 from lightclient.limits import HEADER_SIZE
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCHMARKS = sorted((ROOT / "benchmarks").glob("bench_*.py"))
+BENCHMARKS = sorted(set((ROOT / "benchmarks").glob("bench_*.py")) - {ROOT / "benchmarks" / "bench_device.py"})
 HEADERS = 300
 
 

@@ -1,0 +1,63 @@
+# ruff: noqa: F401, F821, I001, PLW0603 - constants are put before it, and the first import comes first
+# Runs on the emulated board, its settings and UNTIL put before it; see bench_device.py.
+# The program as it is, its parts timed. It leaves what it found in bench.json, for its line is the link.
+import firmware.main  # sets gc.threshold
+import gc
+import json
+import time
+
+from firmware.device import Device
+from firmware.settings import check_settings
+from firmware.usb import UsbLink
+from hardware.board import open_board
+
+took = {}
+most = 0
+
+
+def timed(owner, name):
+    function = getattr(owner, name)
+
+    def call(*values):
+        global most
+        started = time.ticks_us()
+        try:
+            return function(*values)
+        finally:
+            took[name] = took.get(name, 0) + time.ticks_diff(time.ticks_us(), started)
+            if MEMORY:
+                most = max(most, gc.mem_alloc())
+
+    setattr(owner, name, call)
+
+
+device = Device(check_settings(SETTINGS), UsbLink(), open_board("pico"))
+client = device.client
+gc.collect()
+free = gc.mem_free()
+base = gc.mem_alloc()
+timed(client.chain, "accept")
+timed(client.chain.rules, "extend")
+timed(client, "receive")
+timed(device.link, "_read_what_is_there")
+first = 0
+while client.chain.tip_height < UNTIL:
+    device.step()
+    if not first and client.chain.tip_height >= FIRST + 96:  # all is loaded, all is warm
+        first = client.chain.tip_height
+        took.clear()
+        started = time.ticks_us()
+total = time.ticks_diff(time.ticks_us(), started)
+gc.collect()
+with open("bench.json", "w") as file:
+    json.dump(
+        {
+            "headers": client.chain.tip_height - first,
+            "total": total,
+            "took": took,
+            "free": free,
+            "most": most - base,
+            "kept": gc.mem_alloc() - base,
+        },
+        file,
+    )
