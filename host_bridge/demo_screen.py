@@ -18,11 +18,16 @@ _BAD = "[red]✗[/]"
 _WIDTH = 80
 
 
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # rich would end the program with a code of its own
+
+
 class DemoScreen:
     """Lines on standard output, a progress bar on standard error while headers come."""
 
     def __init__(self) -> None:
-        self._out = Console(highlight=False)
+        self._out = _Output(highlight=False)
         self._error = Console(stderr=True)
 
     @property

@@ -173,12 +173,11 @@ def test_broken_pipe():
         result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
         assert result.stderr == ""
         assert len(result.stdout.splitlines()) == 2
-    process = subprocess.Popen(
-        [*PROCESS, "verify", data_path(VALID), "--unanchored"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
-    )
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    assert process.wait() == 141
+    for command in (["verify", data_path(VALID), "--unanchored"], ["demo"]):
+        process = subprocess.Popen([*PROCESS, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141
 
 
 def test_streams_that_are_closed_or_full():
