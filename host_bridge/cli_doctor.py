@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import shutil
 import sys
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -41,6 +43,7 @@ _MARKS = {GOOD: "✓", WARNING: "!", BROKEN: "✗"}
 _COLOURS = {GOOD: typer.colors.GREEN, WARNING: typer.colors.YELLOW, BROKEN: typer.colors.RED}
 _ABOUT_PARTS = 10
 _URL_SECONDS = 5.0
+_INDENT = 14
 
 
 def doctor(
@@ -78,7 +81,11 @@ def doctor(
             told = with_flags(told, serial=[AUTO])
         told = told.checked()
         _check_url(told.node)
-        setup = Setup(told, config, frozenset(name for name, value in flags.items() if value not in (None, [])))
+        setup = Setup(
+            told,
+            config and config.absolute(),
+            frozenset(name for name, value in flags.items() if value not in (None, [])),
+        )
         with progress_bar("Examining", _ABOUT_PARTS, not as_json) as done:
             found = examine(setup, done)
     for finding in found:
@@ -122,7 +129,12 @@ def _show(finding: Finding) -> None:
     mark = _MARKS[finding.result]
     if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
         mark = typer.style(mark, fg=_COLOURS[finding.result], bold=True)
-    say(f"{mark} {finding.check:<12}{finding.detail}")
+    lines = [finding.detail]
+    if sys.stdout.isatty():
+        lines = textwrap.wrap(finding.detail, max(shutil.get_terminal_size().columns - _INDENT, 40)) or [""]
+    say(f"{mark} {finding.check:<12}{lines[0]}")
+    for line in lines[1:]:
+        say(" " * _INDENT + line)
     if finding.fix:
         say(f"      {printable(finding.fix)}")
 

@@ -26,7 +26,9 @@ class CoreProgram:
 
     @property
     def options(self) -> dict[str, str]:
-        pairs = (word.lstrip("-").partition("=") for word in self.words[1:] if word.startswith("-"))
+        # (before its own name may stand those of ld.so)
+        first = next(i for i, word in enumerate(self.words) if os.path.basename(word) in _PROGRAMS)
+        pairs = (word.lstrip("-").partition("=") for word in self.words[first:] if word.startswith("-"))
         return {name: value or "1" for name, _, value in pairs}
 
     @property
@@ -67,7 +69,7 @@ class CoreProgram:
             folder = self.data_folder or Path("/etc/bitcoin")
             write = as_root(f"tee -a {quote(folder / 'bitcoin.conf')}")
             return f"echo {quote(option)} | {write} && " + as_root(command("systemctl", "restart", self.program.unit))
-        words = [word for word in self.words if not word.startswith(("-daemon", "--daemon"))]
+        words = [word for word in self.words if word and not word.startswith(("-daemon", "--daemon"))]
         # (`tail` waits until it has ended)
         return f"{self.program.how_to_end()}; tail --pid={self.program.pid} -f /dev/null; " + command(
             *words, *(f"-{word}" for word in (option, *more)), "-daemonwait"
@@ -87,9 +89,9 @@ def find_core(port: int | None = None) -> CoreProgram | None:
     for program in found:
         words = program.arguments()
         secret = any(word.lstrip("-").startswith(_SECRET_OPTIONS) for word in words)
-        core = CoreProgram(program, words)
-        if words and not secret and program.name in _PROGRAMS:
-            return core
+        named = any(os.path.basename(word) in _PROGRAMS for word in words)
+        if named and not secret and program.name in _PROGRAMS:
+            return CoreProgram(program, words)
     return None
 
 

@@ -28,7 +28,7 @@ def look_at_node(setup: Setup, seen: Seen) -> list[Finding]:
     except NoPassword as error:
         return [broken("node", str(error), write_password(setup, error.path))]
     except (ValueError, NodeError) as error:  # (a folder that can't be used)
-        return [broken("node", str(error), setup.with_changed("node", "core://"))]
+        return [broken("node", str(error), way_there(url))]
 
 
 async def _look(setup: Setup, seen: Seen, core: CoreUrl | None) -> list[Finding]:

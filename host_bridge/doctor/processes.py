@@ -112,8 +112,8 @@ def lock_holder(path: Path) -> Program | None:
 
 def running(*names: str) -> list[Program]:
     """Programs of these names, whoever runs them."""
-    found = [pid for pid in _pids() if _read(PROC / str(pid) / "comm").strip() in names]
-    return [told for pid in found if (told := program(pid)) is not None]
+    found = (told for pid in _pids() if (told := program(pid)) is not None)
+    return [told for told in found if told.name in names]
 
 
 def program(pid: int) -> Program | None:
@@ -124,6 +124,8 @@ def program(pid: int) -> Program | None:
     except OSError:
         return None
     words = _read(folder / "cmdline").split("\0")
+    if "--argv0" in words[:-1]:  # started by ld.so: under its own name
+        words = words[words.index("--argv0") + 1 :]
     name = os.path.basename(words[0]) or _read(folder / "comm").strip() or "a program"
     if "python" in name:
         # what it runs: a module or a file

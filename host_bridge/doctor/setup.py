@@ -91,7 +91,9 @@ class Setup:
         """The beginning of a command that the bridge must not see: it is ended first. Empty when none runs."""
         return f"{self.bridge.how_to_end()} && " if self.bridge else ""
 
-    def pair_command(self, port: str = AUTO) -> str:
+    def pair_command(self, port: str = "") -> str:
+        """Pairs the device on a port; else on the first that is configured."""
+        port = port or next(iter(self.config.serial), AUTO)
         return self.end_bridge() + self.lightclient("pair", "--serial", port)
 
 
