@@ -12,6 +12,8 @@ from hostile_node import endless, serving
 from node_calls import core_url
 from regtest_node import RegtestNode, free_port
 
+from host_bridge.doctor import core_program, processes
+
 NODE_CHECKS = {"node", "network", "version", "synced", "pruned", "txindex", "cookie"}
 
 
@@ -38,7 +40,9 @@ def test_a_node_that_is_away(state, tmp_path):
     assert results(found)["state"] == "good"  # the others were checked all the same
 
 
-def test_a_node_away_while_another_runs_here(regtest_node, tmp_path):
+def test_a_node_away_while_another_runs_here(regtest_node, tmp_path, monkeypatch):
+    ours = processes.program(regtest_node._process.pid)
+    monkeypatch.setattr(core_program, "running", lambda *names: [ours] if ours.name in names else [])
     config = write_config(
         tmp_path / "b.toml",
         node=f"core://127.0.0.1:{free_port()}/?cookie={tmp_path}/none",
