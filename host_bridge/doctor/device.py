@@ -8,7 +8,7 @@ from pathlib import Path
 
 from host_bridge.doctor.finding import DeviceSeen, Finding, Seen, broken, good, warning
 from host_bridge.doctor.setup import Setup
-from host_bridge.doctor.shell import command
+from host_bridge.doctor.shell import as_root, command
 from host_bridge.links.line import Line
 from host_bridge.links.serial_line import PortUnusable, open_serial
 from host_bridge.paired_devices import BadDeviceList, PairedDevices
@@ -58,7 +58,8 @@ def look_at_device(setup: Setup, seen: Seen, path: str) -> Finding:
     try:
         answer = asyncio.run(_ask(path, setup.config.serial_baud, devices))
     except PortUnusable as error:
-        return broken("device", f"{path}: {error}", command("fuser", "-v", path))
+        # (whoever has it is not to be seen by this user)
+        return broken("device", f"{path}: {error}", as_root(command("fuser", "-v", path)))
     except NoAnswer as error:
         return broken("device", f"{path}: {error}", _start(path))
     name = devices.name_of(answer.device_id) if devices else answer.device_id.hex()

@@ -94,7 +94,11 @@ class Setup:
     def pair_command(self, port: str = "") -> str:
         """Pairs the device on a port; else on the first that is configured."""
         port = port or next(iter(self.config.serial), AUTO)
-        return self.end_bridge() + self.lightclient("pair", "--serial", port)
+        pair = self.lightclient("pair", "--serial", port)
+        if self.bridge is None or not self.config.serial:
+            return pair
+        again = as_root(command("systemctl", "start", self.bridge.unit)) if self.bridge.unit else self.bridge_command()
+        return f"{self.end_bridge()}{pair} && {again}"
 
 
 def _toml(value: Any) -> str:
