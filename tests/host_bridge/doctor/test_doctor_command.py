@@ -80,7 +80,7 @@ def test_a_part_that_fails_and_one_that_hangs():
     end = threading.Event()
     jobs = [
         Job("a", fail, "echo a", 0.3),
-        Job("b", lambda: [] if end.wait(30) else [], "echo b", 0.3),
+        Job("b", lambda: [good("b", str(end.wait(30)))], "echo b", 0.3),
         Job("c", lambda: [good("c", "well")], "echo c", 0.3),
     ]
     found = run_together(jobs)
