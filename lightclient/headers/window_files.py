@@ -60,6 +60,7 @@ class WindowFiles:
         self._branch = NO_BRANCH  # epoch from which on .new files count
         self._branch_made = False
         self._fork = -1
+        self._is_exact = False  # the file that grows ends with the last header written
         self._pair_of_headers = bytearray(HEADER_SIZE + MERKLE_ROOT)
 
     # --- opening ---
@@ -125,6 +126,7 @@ class WindowFiles:
         self._committed_time = state.time
         self._count = 0
         self._branch = NO_BRANCH
+        self._is_exact = False
         if self.first_height > self.tip_height + 1:
             raise CorruptStore("chain: the window begins above the tip")
 
