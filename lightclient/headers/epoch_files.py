@@ -1,7 +1,8 @@
 """The files of one epoch of headers each: their names, and the checkpoint at their base."""
 
-from lightclient.headers.envelope import BASE, BASE_SIZE, unseal
+from lightclient.headers.envelope import BASE, BASE_SIZE, ENVELOPE_SIZE, HEAD_SIZE, unseal
 from lightclient.headers.pair import CONTENT
+from lightclient.serialize import read_uint32_le
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,11 @@ def epoch_of(name: str) -> int:
 
 def read_base(files: "Files", name: str, network: bytes) -> bytes:
     """The checkpoint at the base of an epoch file. Raises CorruptStore, WrongNetwork, WrongStoreVersion."""
-    buffer = bytearray(BASE_SIZE)
-    size = max(files.read_into(name, 0, buffer) if files.size(name) >= 0 else 0, 0)
-    length = unseal(buffer, size, BASE, network, name)
+    # It takes some 500 bytes, and the whole base more than a device may have in one piece at a reorg.
+    buffer = bytearray(HEAD_SIZE)
+    size = files.size(name)
+    if size >= BASE_SIZE and files.read_into(name, 0, buffer) == HEAD_SIZE:
+        buffer = bytearray(min(ENVELOPE_SIZE + read_uint32_le(buffer, 6), BASE_SIZE))
+        size = files.read_into(name, 0, buffer)
+    length = unseal(buffer, max(min(size, len(buffer)), 0), BASE, network, name)
     return bytes(buffer[CONTENT : CONTENT + length])

@@ -4,7 +4,7 @@ from lightclient.compat import const
 from lightclient.errors import CorruptStore, EncodingError, HeaderError, StoreRolledBack
 from lightclient.hashes import hash256
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint, encode_checkpoint
-from lightclient.headers.envelope import BASE, BASE_SIZE, RECORD, network_id, seal
+from lightclient.headers.envelope import BASE, BASE_SIZE, ENVELOPE_SIZE, RECORD, network_id, seal
 from lightclient.headers.epoch_files import epoch_file, epoch_of, read_base
 from lightclient.headers.header import MERKLE_ROOT, PREV_BLOCK_HASH
 from lightclient.headers.pair import CONTENT, Pair
@@ -23,6 +23,7 @@ FIXED = const(44)  # bytes of the record before its checkpoint
 NO_SWITCH = const(0xFFFFFFFF)
 NO_WINDOW = const(0xFFFFFFFE)
 NO_BRANCH = const(-1)
+_ZEROS = const(256)  # bytes of padding written at a time
 
 
 class WindowFiles:
@@ -275,10 +276,15 @@ class WindowFiles:
     # --- the record ---
 
     def _make_file(self, name: str, checkpoint: bytes) -> None:
-        buffer = bytearray(BASE_SIZE)
+        # in pieces: all of it at once is more than a device may have in one piece of memory
+        buffer = bytearray(ENVELOPE_SIZE + len(checkpoint))
         buffer[CONTENT : CONTENT + len(checkpoint)] = checkpoint
-        seal(buffer, BASE, len(checkpoint), self._id, 0)
+        left = BASE_SIZE - seal(buffer, BASE, len(checkpoint), self._id, 0)
         self.files.write(name, buffer)
+        zeros = bytes(_ZEROS)
+        while left > 0:
+            self.files.append(name, memoryview(zeros)[: min(left, _ZEROS)])
+            left -= _ZEROS
         self.files.sync()
 
     def _record_state(self, checkpoint: bytes) -> None:

@@ -362,10 +362,13 @@ class WindowStore(WindowFiles):
 
 def copy_file(files: "Files", name: str, new_name: str, size: int) -> None:
     """Copy the first `size` bytes; not yet synced."""
-    piece = bytearray(_PIECE)
+    try:
+        piece = bytearray(_PIECE)
+    except MemoryError:  # in one piece; it only takes longer
+        piece = bytearray(_PIECE // 8)
     done = 0
     while done < size:
-        view = memoryview(piece)[: min(_PIECE, size - done)]
+        view = memoryview(piece)[: min(len(piece), size - done)]
         if files.read_into(name, done, view) != len(view):
             raise CorruptStore(name + ": ends early")
         if done:
