@@ -2,6 +2,8 @@
 # PYTHON names another Python (>= 3.11); ARGS is handed to the program, e.g. make demo ARGS="--help".
 PYTHON ?= python3
 ARGS ?=
+# Tests at a time: much of what they do is waiting.
+JOBS ?= 3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -17,8 +19,8 @@ demo: .venv/.ready ## A device on real MicroPython verifies a real payment, and 
 	$(BIN)/lightclient demo $(ARGS)
 
 .PHONY: test
-test: lint ## Lint, then all tests, on CPython and on MicroPython (under 10 minutes)
-	$(BIN)/python -m pytest $(ARGS)
+test: lint ## Lint, then all tests, on CPython and on MicroPython (about 4 minutes)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 .PHONY: lint
 lint: .venv/.ready-dev ## Style and types alone

@@ -49,7 +49,7 @@ MAX_BLOCKS_ANSWER = 200_000  # bytes: ten blocks, described
 MAX_INDEXED_HEADERS = 8_000_000  # 80 bytes each on disk, 43 in memory; testnet3, the longest, has under 5,000,000
 NODE_SECONDS = 60.0  # for an answer
 SEARCH_SECONDS = 300.0  # for the next payment of a search, or its end
-MAX_PAUSE_SECONDS = 60.0  # between two tries
+MAX_PAUSE_SECONDS = 10.0  # between two tries: after a long outage, too, devices are served within 15
 NEWS_SECONDS = 1.0  # between two looks at the tip: a new block reaches every device within 2 s
 
 # --- headers for devices ---
@@ -64,6 +64,7 @@ MAX_PAYMENTS_OF_SCRIPT = 512  # found and kept
 MAX_PAYMENTS = 20_000  # of all scripts together
 MAX_PROOF_BYTES = 32_000_000  # of all proofs kept; one is 8,100,000 at most, and 2,000 as a rule
 SCRIPT_LINGERS_SECONDS = 600.0  # what was found for a script that nobody watches: a device on Wi-Fi comes back
+MAX_MISSING_BLOCKS = 1_000  # that the node can't give, and is asked for again
 MAX_SEARCHED_BLOCKS = 20_000  # in one piece of a search of old blocks
 SEARCH_PIECE_SECONDS = 2.0  # what a piece should take: new blocks and new scripts come between two
 

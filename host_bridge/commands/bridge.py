@@ -1,16 +1,22 @@
 """`lightclient bridge`."""
 
 import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from host_bridge.commands.common import REFUSED, errors_end_the_command, examples, file_option
+from host_bridge.commands.bridge_options import (
+    ConfigOption,
+    ListenOption,
+    NetworkOption,
+    NodeOption,
+    SerialOption,
+    StateDirOption,
+)
+from host_bridge.commands.common import REFUSED, errors_end_the_command, examples
 from host_bridge.service.config import BridgeConfig, load_config, with_flags
 from host_bridge.service.log import LEVELS, Log
 from host_bridge.service.main import BridgeFailed, run_service
-from lightclient.params import NETWORKS
 
 EXAMPLES = examples(
     "lightclient bridge --serial auto",
@@ -22,26 +28,12 @@ SHORT_HELP = "Serve devices from a full node, over serial lines and Wi-Fi."
 
 
 def bridge(
-    node: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="core://, electrum(s)://, esplora+https:// or archive:DIR; else core://."),
-    ] = None,
-    serial: Annotated[
-        list[str] | None,
-        typer.Option(metavar="auto|PATH", help="A serial port, or every board that is plugged in. May be repeated."),
-    ] = None,
-    listen: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ADDR:PORT", help="Serve paired devices over TLS here. May be repeated."),
-    ] = None,
-    config: Annotated[Path | None, file_option("A TOML file with all of this; flags go over it.")] = None,
-    state_dir: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="Where certificate, paired devices and headers are kept."),
-    ] = None,
-    network: Annotated[
-        str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(NETWORKS)}; else the node's.")
-    ] = None,
+    node: NodeOption = None,
+    serial: SerialOption = None,
+    listen: ListenOption = None,
+    config: ConfigOption = None,
+    state_dir: StateDirOption = None,
+    network: NetworkOption = None,
     serial_unpaired: Annotated[
         bool, typer.Option("--serial-unpaired", help="Serve whoever is on a serial line, paired or not.")
     ] = False,

@@ -6,18 +6,23 @@ import shutil
 import sys
 import textwrap
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
+from host_bridge.commands.bridge_options import (
+    ConfigOption,
+    ListenOption,
+    NetworkOption,
+    NodeOption,
+    SerialOption,
+    StateDirOption,
+)
 from host_bridge.commands.common import (
     REFUSED,
     JsonOption,
     end_if_output_failed,
     errors_end_the_command,
     examples,
-    file_option,
     print_json,
     say,
 )
@@ -31,7 +36,6 @@ from host_bridge.nodes.url import NoPassword, open_node
 from host_bridge.printable import printable
 from host_bridge.progress import progress_bar
 from host_bridge.service.config import BridgeConfig, load_config, with_flags
-from lightclient.params import NETWORKS
 
 EXAMPLES = examples(
     "lightclient doctor",
@@ -47,26 +51,12 @@ _INDENT = 14
 
 
 def doctor(
-    node: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="core://, electrum(s)://, esplora+https:// or archive:DIR; else core://."),
-    ] = None,
-    serial: Annotated[
-        list[str] | None,
-        typer.Option(metavar="auto|PATH", help="A serial port, or every board that is plugged in. May be repeated."),
-    ] = None,
-    listen: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ADDR:PORT", help="Where the bridge is to listen. May be repeated."),
-    ] = None,
-    config: Annotated[Path | None, file_option("The bridge's TOML file; flags go over it.")] = None,
-    state_dir: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="Where certificate, paired devices and headers are kept."),
-    ] = None,
-    network: Annotated[
-        str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(NETWORKS)}; else the node's.")
-    ] = None,
+    node: NodeOption = None,
+    serial: SerialOption = None,
+    listen: ListenOption = None,
+    config: ConfigOption = None,
+    state_dir: StateDirOption = None,
+    network: NetworkOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check all that the bridge uses: node, serial ports, devices, clock, certificate, state folder, addresses.

@@ -24,24 +24,36 @@ _THREAD_SECONDS = 0.2  # that a thread waits for bytes before it looks whether t
 
 
 class PortUnusable(Exception):
-    """A port can't be opened as it is; the text is one line for people."""
+    """A port can't be opened as it is; the text is one line for people. `is_busy`: another program has it."""
+
+    def __init__(self, text: str, is_busy: bool = False) -> None:
+        super().__init__(text)
+        self.is_busy = is_busy
 
 
-def open_serial(path: str, name: str, baud_rate: int = BAUD_RATE) -> Line:
-    """Open a port for us alone. Raises PortUnusable. Call it from the event loop's thread.
+def open_port(
+    path: str, baud_rate: int = BAUD_RATE, timeout: float = _THREAD_SECONDS, write_timeout: float | None = None
+) -> serial.Serial:
+    """A port for us alone. Raises PortUnusable.
 
     DTR and RTS are both on: a board's USB says nothing without DTR, and neither line resets a Pico.
     """
     if baud_rate == TOUCH_BAUD_RATE:
         raise PortUnusable("1200 baud would start a board's boot loader")
-    port = serial.Serial(baudrate=baud_rate, timeout=_THREAD_SECONDS, write_timeout=None, exclusive=True)
+    port = serial.Serial(baudrate=baud_rate, timeout=timeout, write_timeout=write_timeout, exclusive=True)
     port.port = path
     port.dtr = True
     port.rts = True
     try:
         port.open()
     except (OSError, ValueError) as error:  # SerialException is an OSError
-        raise PortUnusable(_reason(error)) from None
+        raise _unusable(error) from None
+    return port
+
+
+def open_serial(path: str, name: str, baud_rate: int = BAUD_RATE) -> Line:
+    """A port as a line. Raises PortUnusable. Call it from the event loop's thread."""
+    port = open_port(path, baud_rate)
     if termios is None:
         return _ThreadLine(port, name)
     try:
@@ -51,21 +63,21 @@ def open_serial(path: str, name: str, baud_rate: int = BAUD_RATE) -> Line:
         termios.tcsetattr(fd, termios.TCSANOW, attributes)
     except (OSError, termios.error) as error:
         port.close()
-        raise PortUnusable(_reason(error)) from None
+        raise _unusable(error) from None
     return SerialLine(port, name)
 
 
-def _reason(error: Exception) -> str:
+def _unusable(error: Exception) -> PortUnusable:
     number = getattr(error, "errno", None) or next((a for a in error.args if isinstance(a, int)), None)
     if number in (errno.EACCES, errno.EPERM):
-        return "permission denied: the user has to be in the group of the port, as a rule dialout"
+        return PortUnusable("permission denied: the user has to be in the group of the port, as a rule dialout")
     if number in (errno.EAGAIN, errno.EBUSY):
-        return "busy: another program has it open"
+        return PortUnusable("busy: another program has it open", True)
     if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.EIO):
-        return "not plugged in"
+        return PortUnusable("not plugged in")
     if number == errno.ENOTTY or "not configure port" in str(error):
-        return "not a serial port"
-    return os.strerror(number) if number else str(error)
+        return PortUnusable("not a serial port")
+    return PortUnusable(os.strerror(number) if number else str(error))
 
 
 class SerialLine(ReadyLine):

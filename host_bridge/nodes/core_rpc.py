@@ -107,7 +107,8 @@ class CoreRpc:
         if code == RPC_METHOD_NOT_FOUND:
             return NodeRefused(f"{self._name}: it has no {method}")
         if code in (RPC_INVALID_ADDRESS_OR_KEY, RPC_INVALID_PARAMETER) or (
-            code == RPC_MISC_ERROR and "available" in said  # "Block not available (pruned data)"
+            # "Block not available (pruned data)", "Block not found on disk"
+            code == RPC_MISC_ERROR and ("available" in said or "not found" in said)
         ):
             return NotThere(f"{self._name}: {method}: {said}")
         return NodeRefused(f"{self._name}: {method}: {said} ({code})")

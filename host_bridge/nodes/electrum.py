@@ -83,6 +83,7 @@ class ElectrumNode:
             self._context = ssl.create_default_context()
         self._connection: ElectrumConnection | None = None
         self._connecting = asyncio.Lock()
+        self._looking_up = asyncio.Lock()
         self._news = asyncio.Event()
         self._network: Network | None = None
         self._software = ""
@@ -119,7 +120,7 @@ class ElectrumNode:
         self._news.clear()
 
     def payments(self, scripts: Collection[bytes], first: int, last: int) -> AsyncIterator[NodePayment]:
-        return find_payments(self, scripts, first, last, CALLS_AT_ONCE)
+        return find_payments(self, scripts, first, last, CALLS_AT_ONCE, self._looking_up)
 
     async def locate(self, txid: bytes) -> Tip:
         name = hash_to_hex(txid)

@@ -7,6 +7,7 @@ nothing by itself: it is asked for its tip every second while news are waited fo
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Collection
+from contextlib import nullcontext
 from struct import pack
 from time import monotonic
 from typing import Any
@@ -93,7 +94,7 @@ class EsploraNode:
             await asyncio.sleep(min(left, ESPLORA_POLL_SECONDS))
 
     def payments(self, scripts: Collection[bytes], first: int, last: int) -> AsyncIterator[NodePayment]:
-        return find_payments(self, scripts, first, last, ESPLORA_AT_ONCE)
+        return find_payments(self, scripts, first, last, ESPLORA_AT_ONCE, nullcontext())
 
     async def locate(self, txid: bytes) -> Tip:
         path = f"/tx/{hash_to_hex(txid)}/status"

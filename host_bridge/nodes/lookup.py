@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Collection, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from host_bridge.nodes.answers import AnswerTooLong, check_transaction, scripts_paid
 from host_bridge.nodes.node import NodeError, NodePayment, NodeUnreachable, NotThere, Tip, TooManyPayments
@@ -56,9 +57,18 @@ async def checked_transaction(raw: bytes, txid: bytes) -> bytes:
 
 
 async def find_payments(
-    node: IndexedNode, scripts: Collection[bytes], first: int, last: int, at_once: int
+    node: IndexedNode,
+    scripts: Collection[bytes],
+    first: int,
+    last: int,
+    at_once: int,
+    alone: AbstractAsyncContextManager[Any],
 ) -> AsyncIterator[NodePayment]:
-    """`Node.payments`, in the words of an IndexedNode. Raises TooManyPayments after all other scripts' payments."""
+    """`Node.payments`, in the words of an IndexedNode. Raises TooManyPayments after all other scripts' payments.
+
+    `alone` is entered while histories are looked up: where too long an answer ends the connection for all calls,
+    one must be known to be at fault.
+    """
     wanted = list(dict.fromkeys(scripts))
     found: dict[Entry, set[bytes]] = {}
     too_much: list[TooManyPayments] = []
@@ -72,16 +82,17 @@ async def find_payments(
         for entry in entries:
             found.setdefault(entry, set()).add(script)
 
-    for start in range(0, len(wanted), at_once):
-        scripts_now = wanted[start : start + at_once]
-        try:
-            await all_of(look_up(script) for script in scripts_now)
-        except AnswerTooLong:
-            for script in scripts_now:  # one by one: which of them it is must not keep the others' from being found
-                try:
-                    await look_up(script)
-                except AnswerTooLong as error:
-                    too_much.append(TooManyPayments(str(error), script))
+    async with alone:
+        for start in range(0, len(wanted), at_once):
+            scripts_now = wanted[start : start + at_once]
+            try:
+                await all_of(look_up(script) for script in scripts_now)
+            except AnswerTooLong:
+                for script in scripts_now:  # one by one: which of them it is must not keep the others' from being found
+                    try:
+                        await look_up(script)
+                    except AnswerTooLong as error:
+                        too_much.append(TooManyPayments(str(error), script))
     for entry in sorted(found):
         try:
             transaction = await node.transaction(entry.txid)

@@ -5,14 +5,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 import serial
-from serial.tools import list_ports
 
+from host_bridge.links.serial_line import PortUnusable, open_port
+from host_bridge.links.serial_ports import AUTO, find_boards
 from host_bridge.pairing.pairing import PairingFailed, PairingSession
 from lightclient.messages import GOODBYE
 from lightclient.wire import encode_frame
 
-PICO = (0x2E8A, 0x0005)  # VID:PID of MicroPython on a Pico
-_BAUD = 115_200  # of a UART; USB has none
 _READ_SIZE = 4096
 _NUDGE_SECONDS = 2.0  # a device pauses for one before it greets again
 
@@ -26,9 +25,9 @@ class Cable(Protocol):
 
 def find_port(chosen: str) -> str:
     """`chosen`, or for "auto" the one port that a device is on. Raises PairingFailed."""
-    if chosen != "auto":
+    if chosen != AUTO:
         return chosen
-    found = sorted(port.device for port in list_ports.comports() if (port.vid, port.pid) == PICO)
+    found = find_boards()
     if not found:
         raise PairingFailed(
             "no device was found on USB (2e8a:0005): is it plugged in, with a cable that has data lines?"
@@ -42,18 +41,10 @@ def find_port(chosen: str) -> str:
 def open_cable(path: str) -> serial.Serial:
     """The serial line, for us alone. Raises PairingFailed."""
     try:
-        return serial.Serial(path, _BAUD, timeout=0.1, write_timeout=2, exclusive=True)
-    except (serial.SerialException, ValueError, OSError) as error:
-        text = str(error).lower()
-        if "lock" in text or "busy" in text or "temporarily unavailable" in text:
-            raise PairingFailed(
-                f"{path} is in use by another program: if that is the bridge, stop it while you pair"
-            ) from None
-        if "permission" in text:
-            raise PairingFailed(f"{path}: no permission: sudo adduser $USER dialout, then log in anew") from None
-        if "no such file" in text:
-            raise PairingFailed(f"{path}: there is no such port: is the device plugged in?") from None
-        raise PairingFailed(f"{path}: {error}") from None
+        return open_port(path, timeout=0.1, write_timeout=2)
+    except PortUnusable as error:
+        way_out = ": if that is the bridge, stop it while you pair" if error.is_busy else ""
+        raise PairingFailed(f"{path}: {error}{way_out}") from None
 
 
 def pair_over(

@@ -5,18 +5,20 @@ tip down, piece by piece, so that what is new is found first: a script that is a
 joins the others where it has caught up with them; it never makes them start again. Between two pieces, and before
 each payment that the node has found, the old blocks wait for the new ones.
 
-What a node says is believed only when the device would believe it, and when the block is in the index.
+A block that the node can't give stops the search of no other.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from host_bridge.chain.header_index import HeaderIndex
-from host_bridge.limits import MAX_SEARCHED_BLOCKS, SEARCH_PIECE_SECONDS, SEARCH_SECONDS
-from host_bridge.nodes.node import Node, NodeError, NodePayment, NotThere
-from host_bridge.payments.proofs import verify
+from host_bridge.limits import MAX_SEARCHED_BLOCKS, SEARCH_PIECE_SECONDS
+from host_bridge.nodes.node import Node, NodeError, NotThere
+from host_bridge.payments.block_search import BlockSearch, OtherChain
+from host_bridge.payments.missing_blocks import MissingBlocks
 from host_bridge.payments.watched_scripts import WatchedScript, WatchedScripts
 from host_bridge.sessions.source import FoundPayment, Watch
 from host_bridge.trouble import Trouble, answer
@@ -26,14 +28,9 @@ log = logging.getLogger("lightclient.bridge")
 
 _FIRST_PIECE = 144  # blocks
 _FAIRNESS = 4  # every so many pieces, whoever has waited longest comes first
-_QUICK_PROOF = 20_000  # bytes that are verified at once; a longer one in a thread, the loop goes on
 _IDLE_SECONDS = 30.0
-_TELL_SECONDS = 0.2  # between two calls of on_change in a search that finds much
 _OTHER_CHAIN_SECONDS = 0.5
-
-
-class _OtherChain(Exception):
-    """The node's chain is not the one that the index has: the next sync will see to it."""
+_TRIES = 4  # with growing pauses: then it is the block that can't be searched, and the others go on
 
 
 class PaymentFinder:
@@ -43,9 +40,11 @@ class PaymentFinder:
         self._node = node
         self._index = index
         self.scripts = WatchedScripts()
+        self._search = BlockSearch(node, index, self.scripts)
         self.searched_to = index.best_height
         self._target = index.best_height  # up to where the search of new blocks under way goes
         self._lowest_block = 0  # below, the node has pruned them
+        self._missing = MissingBlocks()
         self._forks = 0  # reorgs so far
         self._piece = _FIRST_PIECE
         self._pieces = 0
@@ -77,6 +76,7 @@ class PaymentFinder:
         self.searched_to = min(self.searched_to, fork_height)
         self._target = min(self._target, fork_height)
         self.scripts.went_back(fork_height)
+        self._missing.forget(0, fork_height)
 
     def chain_changed(self) -> None:
         """There are new blocks to search."""
@@ -94,53 +94,81 @@ class PaymentFinder:
 
     async def _follow(self, on_change: Callable[[], None]) -> None:
         trouble = Trouble(f"{self._node.name}: search of new blocks")
+        tries = 0
         while True:
             await self._new_blocks.wait()
             self._new_blocks.clear()
             try:
                 while self.searched_to < self._index.best_height:
-                    await self._search_new(on_change)
+                    await self._search_new(on_change, tries >= _TRIES)
+                    tries = 0
                 trouble.over()
-            except (NodeError, LightClientError, OSError, _OtherChain) as error:
+            except (NodeError, LightClientError, OSError, OtherChain) as error:
+                tries += isinstance(error, NodeError)
                 self._new_blocks.set()
                 self._up_to_date.set()  # what is old can be looked for all the same
                 await _pause(trouble, error)
             else:
                 self._up_to_date.set()
 
-    async def _search_new(self, on_change: Callable[[], None]) -> None:
-        first = max(self.searched_to + 1, self._lowest_block)
-        last = min(self._index.best_height, self.searched_to + MAX_SEARCHED_BLOCKS)
+    async def _search_new(self, on_change: Callable[[], None], is_careful: bool) -> None:
+        """The next new blocks. Being careful it is up to the one that can't be searched, which is left out."""
         forks = self._forks
+        last = min(self._index.best_height, self.searched_to + MAX_SEARCHED_BLOCKS)
         self._target = last
-        if len(self.scripts):
+        while self.searched_to < last and forks == self._forks:
+            first = max(self.searched_to + 1, self._lowest_block)
+            end = min(first, last) if is_careful else last
+            missed = None
             try:
-                await self._search(list(self.scripts), first, last, on_change, False)
-            except NotThere:
-                if not await self._is_pruned(first):
+                await self._search.run(list(self.scripts), first, end, on_change)
+            except NodeError as error:
+                if isinstance(error, NotThere) and await self._is_pruned(first):
+                    continue
+                if not is_careful:
                     raise
-                await self._search(list(self.scripts), self._lowest_block, last, on_change, False)
-        if forks == self._forks:
-            self.searched_to = last
+                await answer(self._node.tip())  # it is there, then
+                missed = error
+            if forks == self._forks:
+                self.searched_to = end
+                if missed:
+                    self._missing.add(first, missed)
+                    self._old_blocks.set()
+                    return
 
     async def _look_back(self, on_change: Callable[[], None]) -> None:
         trouble = Trouble(f"{self._node.name}: search of old blocks")
+        tries = 0
         while True:
             self.scripts.drop_idle()
-            group = self._next_group()
-            if not group:
+            self.scripts.refill()
+            group, missing = self._next_group(), self._missing.due()
+            if not group and not missing:
                 self._old_blocks.clear()
-                try:
-                    async with asyncio.timeout(_IDLE_SECONDS):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._missing.seconds_left(_IDLE_SECONDS)):
                         await self._old_blocks.wait()
-                except TimeoutError:
-                    continue
+                continue
             await self._up_to_date.wait()
             try:
-                await self._search_piece(self._next_group(), on_change)
+                if missing:
+                    await self._search_missing(missing, on_change)
+                await self._search_piece(self._next_group(), on_change, tries >= _TRIES)
+                tries = 0
                 trouble.over()
-            except (NodeError, LightClientError, OSError, _OtherChain) as error:
+            except (NodeError, LightClientError, OSError, OtherChain) as error:
+                tries += isinstance(error, NodeError)
                 await _pause(trouble, error)
+
+    async def _search_missing(self, heights: list[int], on_change: Callable[[], None]) -> None:
+        for height in heights:
+            self._missing.forget(self._lowest_block, self._index.best_height)
+            try:
+                await self._search.run(list(self.scripts), height, height, on_change, self._up_to_date)
+                self._missing.found(height)
+            except NodeError as error:
+                await answer(self._node.tip())
+                self._missing.add(height, error)
 
     def _next_group(self) -> list[WatchedScript]:
         """Scripts of which the same block is the next: the highest, now and then those that have waited longest."""
@@ -153,7 +181,7 @@ class PaymentFinder:
             top = max(s.top for s in waiting)
         return [s for s in waiting if s.top == top]
 
-    async def _search_piece(self, group: list[WatchedScript], on_change: Callable[[], None]) -> None:
+    async def _search_piece(self, group: list[WatchedScript], on_change: Callable[[], None], is_careful: bool) -> None:
         if not group:
             return
         last = group[0].top
@@ -170,14 +198,17 @@ class PaymentFinder:
         started = time.monotonic()
         try:
             if last >= self._lowest_block:
-                await self._search(group, first, last, on_change, True)
-        except NotThere as error:
-            if await self._is_pruned(first):
+                await self._search.run(group, first, last, on_change, self._up_to_date)
+        except NodeError as error:
+            if isinstance(error, NotThere) and await self._is_pruned(first):
                 return
+            if not isinstance(error, NotThere) and not is_careful:
+                raise
+            await answer(self._node.tip())  # it is there, then
             if first < last:
                 self._piece = max((last - first + 1) // 2, 1)  # which one is it?
                 return
-            log.warning("block %d can't be searched: %s", first, error)
+            self._missing.add(first, error)
         if forks != self._forks:
             return  # what was searched may be gone: once more
         self._adapt(time.monotonic() - started)
@@ -207,79 +238,9 @@ class PaymentFinder:
             self._logged_at = now
             log.info("search of old blocks: %d scripts, down to %d, %d blocks to go", len(group), first, left)
 
-    # --- one search ---
-
-    async def _search(
-        self, scripts: list[WatchedScript], first: int, last: int, on_change: Callable[[], None], gives_way: bool
-    ) -> None:
-        """Raises NodeError, _OtherChain: it is to be done once more."""
-        if first > last:
-            return
-        by_script = {script.script_pubkey: script for script in scripts}
-        await self._require_same_chain()
-        payments = aiter(self._node.payments(list(by_script), first, last))
-        told_at = 0.0
-        untold = False
-        try:
-            while True:
-                if gives_way:
-                    await self._up_to_date.wait()
-                found = await answer(_next(payments), SEARCH_SECONDS)
-                if found is None:
-                    break
-                if first <= found.payment.height <= last:
-                    untold |= await self._take(by_script.get(found.script_pubkey), found)
-                if untold and time.monotonic() - told_at > _TELL_SECONDS:
-                    told_at = time.monotonic()
-                    untold = False
-                    on_change()
-                await asyncio.sleep(0)
-        finally:
-            if untold:
-                on_change()
-            if isinstance(payments, AsyncGenerator):
-                await payments.aclose()
-        await self._require_same_chain()
-
-    async def _require_same_chain(self) -> None:
-        tip = await answer(self._node.tip())
-        # a higher tip the index is about to hear of; should a reorg come with it, all is searched again
-        if tip.height <= self._index.best_height and not self._index.has_block(tip.height, tip.block_hash):
-            raise _OtherChain
-
-    async def _take(self, script: WatchedScript | None, found: NodePayment) -> bool:
-        """True when a device can be told of it."""
-        payment = found.payment
-        if script is None or (payment.block_hash, payment.txid) in script.found:
-            return False
-        try:
-            if len(payment.proof) > _QUICK_PROOF:
-                amount = await asyncio.to_thread(self._judge, found)
-            else:
-                amount = self._judge(found)
-        except LightClientError as error:
-            log.error("%s: a proof that breaks a rule: %s: %s", self._node.name, type(error).__name__, error)
-            return False
-        if not self._index.has_block(payment.height, payment.block_hash):
-            raise _OtherChain
-        return self.scripts.add(script, payment, amount)
-
-    def _judge(self, found: NodePayment) -> int:
-        """The amount. Raises the error of the first rule broken."""
-        payment = found.payment
-        judged = verify(payment.proof, self._index.network, None, found.script_pubkey)
-        told = (payment.height, payment.block_hash, payment.txid)
-        if (judged.height, bytes(judged.block_hash), bytes(judged.txid)) != told or not judged.matches:
-            raise LightClientError("it proves something else than was asked for", payment.height)
-        return judged.output_value
-
-
-async def _next(payments: AsyncIterator[NodePayment]) -> NodePayment | None:
-    return await anext(payments, None)
-
 
 async def _pause(trouble: Trouble, error: Exception) -> None:
-    if isinstance(error, _OtherChain):
+    if isinstance(error, OtherChain):
         await asyncio.sleep(_OTHER_CHAIN_SECONDS)
     else:
         await trouble.pause(error)

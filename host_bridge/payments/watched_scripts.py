@@ -43,6 +43,8 @@ class WatchedScript:
     idle_since: float = 0.0
     served: int = 0  # number of the last piece of a search that it was part of
     complained: bool = False
+    is_too_busy: bool = False  # the node does not list all of its payments: it is not searched for
+    lost_at: int = -1  # height of the highest payment that there was no room for
 
 
 class WatchedScripts:
@@ -111,6 +113,13 @@ class WatchedScripts:
         self.payments -= len(script.found)
         self.proof_bytes -= script.proof_bytes
 
+    def leave_out(self, script_pubkey: bytes, why: str) -> None:
+        """The node can't search for this one."""
+        script = self._scripts.get(script_pubkey)
+        if script is not None and not script.is_too_busy:
+            script.is_too_busy = True
+            log.error("script %s is not searched for any more: %s", script_pubkey.hex(), why)
+
     # --- what was found ---
 
     def add(self, script: WatchedScript, payment: FoundPayment, amount: int) -> bool:
@@ -136,8 +145,17 @@ class WatchedScripts:
         full = self.proof_bytes > MAX_PROOF_BYTES
         largest = max(self._scripts.values(), key=lambda s: s.proof_bytes if full else len(s.found))
         key = next(reversed(largest.found))
+        largest.lost_at = max(largest.lost_at, largest.found[key].payment.height)
         self.forget(largest, key)
         self._complain(largest, f"no room for its payment {key[1][::-1].hex()}")
+
+    def refill(self) -> None:
+        """Where there is room again (for the largest proof too), what had none is searched once more."""
+        if 2 * self.proof_bytes <= MAX_PROOF_BYTES and 2 * self.payments <= MAX_PAYMENTS:
+            for script in [script for script in self._scripts.values() if script.lost_at >= 0]:
+                script.top = max(script.top, script.lost_at)
+                script.lost_at = -1
+                script.complained = False
 
     def forget(self, script: WatchedScript, key: tuple[bytes, bytes]) -> None:
         size = len(script.found.pop(key).payment.proof)
@@ -154,6 +172,7 @@ class WatchedScripts:
         """The blocks above have been replaced."""
         for script in self._scripts.values():
             script.top = min(script.top, fork_height)
+            script.lost_at = min(script.lost_at, fork_height)
             for key in [key for key, found in script.found.items() if found.payment.height > fork_height]:
                 self.forget(script, key)
 

@@ -35,7 +35,6 @@ from lightclient.params import NETWORKS, Network
 
 VERSION = f"lightclient {__version__}"
 _FIRST_ANSWER_SECONDS = 3.0  # that the start waits for a node whose network was named: it may be another's
-_LONGEST_PAUSE = 10.0  # between two questions to a node that is away, while nothing can begin without it
 _CLOSE_SECONDS = 0.3
 
 
@@ -125,7 +124,7 @@ async def _open_and_run(
     notify("READY=1")
     headers = folder / "headers" / network.name
     headers.mkdir(mode=0o700, parents=True, exist_ok=True)
-    trouble = Trouble(node.name, longest_pause=_LONGEST_PAUSE)
+    trouble = Trouble(node.name)
     while True:
         try:
             index = await open_index(headers, node, network, _progress(stop, log))
@@ -196,7 +195,7 @@ async def _network_of(node: Node, config: BridgeConfig, log: Log) -> Network:
 
     A node that is away is waited for only where the network has to come from it.
     """
-    trouble = Trouble(node.name, longest_pause=_LONGEST_PAUSE)
+    trouble = Trouble(node.name)
     waiting = False
     while True:
         try:

@@ -3,12 +3,15 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import pytest
+from electrum_server import ElectrumServer, ServerUnavailable
+from esplora_server import EsploraServer
 from joined_pair import Pair, make_client
 from regtest_node import RegtestNode
+from support import require
 
 from host_bridge.chain.header_index import HeaderIndex
 from host_bridge.node_source import NodeSource, open_index
@@ -69,8 +72,8 @@ class Bridge:
 
 
 @asynccontextmanager
-async def running(node: RegtestNode, folder: Path) -> AsyncIterator[Bridge]:
-    back_end: Node = open_node(url_of(node))
+async def running(node: RegtestNode, folder: Path, url: str = "") -> AsyncIterator[Bridge]:
+    back_end: Node = open_node(url or url_of(node))
     index: HeaderIndex = await open_index(folder, back_end, REGTEST)
     bridge = Bridge(NodeSource(back_end, index))
     task = asyncio.create_task(bridge.source.run(bridge.changed))
@@ -81,6 +84,24 @@ async def running(node: RegtestNode, folder: Path) -> AsyncIterator[Bridge]:
         await asyncio.gather(task, return_exceptions=True)
         index.close()
         await back_end.close()
+
+
+@contextmanager
+def in_front_of(node: RegtestNode, kind: str) -> Iterator[str]:
+    """The URL of a back end of this kind."""
+    if kind == "core":
+        yield url_of(node)
+    elif kind == "esplora":
+        with EsploraServer(node) as esplora:
+            yield f"esplora+{esplora.url}"
+    else:
+        try:
+            server = ElectrumServer(node).__enter__()
+        except ServerUnavailable as error:
+            require(False, str(error))
+            raise
+        with closing(server):
+            yield f"electrum://127.0.0.1:{server.tcp_port}"
 
 
 def new_address(node: RegtestNode, kind: str = "bech32") -> tuple[str, bytes]:
@@ -156,9 +177,10 @@ def make_client_with_accumulator() -> object:
     )
 
 
-def test_a_reorg_takes_a_payment_back_and_gives_it_again(own_node: RegtestNode, tmp_path: Path) -> None:
-    async def run() -> None:
-        async with running(own_node, tmp_path) as bridge:
+@pytest.mark.parametrize("kind", ["core", "electrum", "esplora"])
+def test_a_reorg_takes_a_payment_back_and_gives_it_again(own_node: RegtestNode, tmp_path: Path, kind: str) -> None:
+    async def run(url: str) -> None:
+        async with running(own_node, tmp_path, url) as bridge:
             await bridge.at_tip_of(own_node)
             pair = bridge.join()
             sent: list[int] = []
@@ -184,7 +206,8 @@ def test_a_reorg_takes_a_payment_back_and_gives_it_again(own_node: RegtestNode, 
             assert GONE in sent and sent.count(PROOF) == 2
             assert pair.client.state == STATE_READY
 
-    asyncio.run(run())
+    with in_front_of(own_node, kind) as url:
+        asyncio.run(run(url))
 
 
 def test_a_node_that_ends_and_starts_again_is_told_of_once(

@@ -19,7 +19,7 @@ from lightclient.session import PAUSE
 from lightclient.spv.container import proof_parts
 from lightclient.wire import encode_frame
 
-HOSTILE_FRAMES = 20_000
+HOSTILE_FRAMES = 10_000
 LONG_SCRIPT = b"\x76" * 24 + b"\xac"
 
 if IS_MICROPYTHON:

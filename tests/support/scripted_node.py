@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Collection
 
 from payments_on_chain import Block
 
-from host_bridge.nodes.node import NodeInfo, NodePayment, NodeUnreachable, NotThere, Tip
+from host_bridge.nodes.node import NodeInfo, NodePayment, NodeUnreachable, NotThere, Tip, TooManyPayments
 from host_bridge.sessions.source import FoundPayment
 from lightclient.headers.header import block_hash
 
@@ -21,6 +21,8 @@ class ScriptedNode:
         self.paid: list[tuple[bytes, FoundPayment]] = []
         self.lowest_block = 0
         self.missing: set[int] = set()
+        self.absence: Exception = NotThere("no such block")  # what is said of them
+        self.busy: set[bytes] = set()  # scripts with too long a history
         self.fault: Exception | None = None
         self.stalls = asyncio.Event()
         self.stalls.set()
@@ -63,12 +65,16 @@ class ScriptedNode:
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
             await self.stalls.wait()
-            if first < self.lowest_block or self.missing & set(range(first, last + 1)):
+            if first < self.lowest_block:
                 raise NotThere("a block has been pruned")
+            if self.missing & set(range(first, last + 1)):
+                raise self.absence
             for script, payment in sorted(self.paid, key=lambda paid: paid[1].height):
                 there = 80 * payment.height < len(self.chain) and self._hash(payment.height) == payment.block_hash
-                if script in scripts and first <= payment.height <= last and there:
+                if script in scripts and script not in self.busy and first <= payment.height <= last and there:
                     yield NodePayment(script, payment)
+            for script in sorted(self.busy & set(scripts)):
+                raise TooManyPayments("20,000 transactions", script)
         finally:
             self._at_once -= 1
 

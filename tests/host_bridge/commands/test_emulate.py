@@ -152,7 +152,7 @@ def test_as_with_a_board(tmp_path: Path) -> None:
         assert not any("key" in field for field in listed)
         with SerialBridge(link, state):
             device.wait("ready, tip 200")
-            assert "in use by another program" in run_process(*pair, code=2).stderr
+            assert "busy: another program has it open" in run_process(*pair, code=2).stderr
         # another computer's bridge does not get it
         refused = run_process("pair", "--serial", link, "--state-dir", tmp_path / "other", code=1)
         assert "paired with another bridge" in one_complaint(refused.stderr)
@@ -263,7 +263,7 @@ def test_a_folder_of_another_network_and_a_link_that_is_a_file(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--serial", "/dev/no-such-port"], 2, "no such port"),
+        (["--serial", "/dev/no-such-port"], 2, "not plugged in"),
         (["--serial", "/dev/null"], 2, "/dev/null"),
         (["--list", "--name", "x"], 2, "no other option"),
         (["--wifi", "x"], 2, "--wifi needs --address"),
@@ -278,7 +278,7 @@ def test_pair_that_cannot_be_done(arguments: list[str], code: int, words: str, t
 
 
 def test_no_board_on_usb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("host_bridge.pairing.line.list_ports.comports", list)
+    monkeypatch.setattr("host_bridge.links.serial_ports.list_ports.comports", list)
     assert "no device was found on USB" in complaint("pair", "--state-dir", tmp_path, code=2)
 
 

@@ -2,75 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from followed_node import OTHER, chain_with_payments, following, heights, in_sync, until, watch
 from mining import Miner
-from payments_on_chain import AMOUNT, SCRIPT, Block, block_with
+from payments_on_chain import AMOUNT, SCRIPT, block_with
 from scripted_node import UNREACHABLE, ScriptedNode
 
-from host_bridge.node_source import NodeSource, open_index
-from host_bridge.nodes.node import NodeLied
-from host_bridge.payments import watched_scripts
-from host_bridge.payments.watched_scripts import WatchedScripts
-from host_bridge.sessions.source import FoundPayment, Watch
-from lightclient.errors import LimitExceeded
+from host_bridge.nodes.node import NodeLied, NodeUnreachable
+from host_bridge.payments import missing_blocks, payment_finder, watched_scripts
+from host_bridge.sessions.source import FoundPayment
 from lightclient.params import REGTEST
-
-OTHER = b"\x00\x14" + b"\x77" * 20
-
-
-def watch(script: bytes = SCRIPT, from_height: int = 0, min_amount: int = AMOUNT, request_id: int = 1) -> Watch:
-    return Watch(request_id, script, min_amount, 1, from_height)
-
-
-def chain_with_payments(at: dict[int, bytes], height: int) -> tuple[ScriptedNode, dict[int, Block], Miner]:
-    """A node with a payment to `at[h]` in block h."""
-    miner = Miner(REGTEST)
-    headers = bytearray(REGTEST.genesis_header)
-    blocks = {}
-    for h in range(1, height + 1):
-        if h in at:
-            blocks[h] = block_with(miner, at[h])
-            headers += blocks[h].header
-        else:
-            headers += miner.batch(1)
-    node = ScriptedNode(bytes(headers))
-    for h, block in blocks.items():
-        node.pays(at[h], block)
-    return node, blocks, miner
-
-
-@asynccontextmanager
-async def following(node: ScriptedNode, folder: Path) -> AsyncIterator[NodeSource]:
-    index = await open_index(folder, node, REGTEST)
-    source = NodeSource(node, index)
-    task = asyncio.create_task(source.run(lambda: None))
-    try:
-        yield source
-        assert not task.done()
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        index.close()
-
-
-async def until(holds: Callable[[], bool], seconds: float = 8) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)
-
-
-def heights(source: NodeSource, wanted: Watch) -> list[int]:
-    return [payment.height for payment in source.find_payments(wanted)]
-
-
-async def in_sync(source: NodeSource, node: ScriptedNode) -> None:
-    await until(lambda: source.best_height == len(node.chain) // 80 - 1)
-    await until(lambda: source.finder.searched_to == source.best_height)
 
 
 def test_old_payments_are_found_once_and_a_second_script_joins(tmp_path: Path) -> None:
@@ -304,64 +249,93 @@ def test_a_node_that_never_ends(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-# --- ceilings ---
+def test_a_script_that_is_paid_too_often_is_left_out_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    node, _, miner = chain_with_payments({20: OTHER, 30: SCRIPT}, 400)
+    node.busy = {SCRIPT}
+
+    async def run() -> None:
+        async with following(node, tmp_path) as source:
+            await in_sync(source, node)
+            source.watch("a", watch())
+            source.watch("a", watch(OTHER, request_id=2))
+            await until(lambda: heights(source, watch(OTHER)) == [20])
+            block = block_with(miner, OTHER)
+            node.pays(OTHER, block)
+            node.chain += block.header
+            await in_sync(source, node)
+            assert source.finder.scripts.get(OTHER) is not None and node.searches[-1] == (1, 401, 401)
+            assert heights(source, watch()) == []
+
+    asyncio.run(run())
+    said = [r.message for r in caplog.records if r.levelno >= logging.WARNING]
+    assert len(said) == 1 and "not searched for any more: 20,000 transactions" in said[0] and SCRIPT.hex() in said[0]
 
 
-def paid(number: int, size: int) -> FoundPayment:
-    return FoundPayment(number, number.to_bytes(32, "little"), bytes(32), bytes(size))
-
-
-def test_the_script_that_takes_most_loses_what_has_no_room(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    "absence", [None, NodeUnreachable("to be tried again"), NodeLied("what it gives is not that block")]
+)
+def test_a_new_block_that_can_not_be_had_holds_up_no_other(
+    absence: Exception | None, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watched_scripts, "MAX_PROOF_BYTES", 100_000)
-    scripts = WatchedScripts()
-    scripts.watch("greedy", watch(SCRIPT), 0)
-    scripts.watch("modest", watch(OTHER), 0)
-    greedy, modest = scripts.get(SCRIPT), scripts.get(OTHER)
-    assert greedy is not None and modest is not None
-    for i in range(300):
-        scripts.add(greedy, paid(i, 1000), AMOUNT)
-    assert scripts.add(modest, paid(1000, 900), AMOUNT) and scripts.proof_bytes <= 100_000
-    assert [p.height for p in scripts.find(watch(OTHER))] == [1000] and len(greedy.found) == 99
-    assert len(caplog.records) == 1 and "no room" in caplog.text
-    scripts.went_back(0)
-    assert (scripts.proof_bytes, scripts.payments) == (1000, 1)  # the payment in block 0
+    monkeypatch.setattr(payment_finder, "_TRIES", 1)
+    monkeypatch.setattr(missing_blocks, "_FIRST_PAUSE", 0.3)
+    caplog.set_level(logging.INFO)
+    node, _, miner = chain_with_payments({}, 400)
+    node.missing = {402}
+    node.absence = absence or node.absence
+
+    async def run() -> None:
+        async with following(node, tmp_path) as source:
+            await in_sync(source, node)
+            source.watch("a", watch(from_height=401))
+            for _ in range(4):
+                block = block_with(miner)
+                node.pays(SCRIPT, block)
+                node.chain += block.header
+            await in_sync(source, node)
+            await until(lambda: heights(source, watch()) == [401, 403, 404])
+            node.missing.clear()
+            await until(lambda: heights(source, watch()) == [401, 402, 403, 404])
+
+    asyncio.run(run())
+    assert caplog.text.count("block 402 can't be searched") == 1 and "block 402 has been searched now" in caplog.text
 
 
-def test_ceilings_of_scripts_and_of_payments(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr(watched_scripts, "MAX_SCRIPTS", 10)
-    scripts = WatchedScripts(lambda: now[0])
-    for i in range(10):
-        scripts.watch("a", watch(bytes([i + 1]), request_id=i), 0)
-    with pytest.raises(LimitExceeded, match="10 scripts"):
-        scripts.watch("b", watch(), 0)
-    scripts.unwatch("a", 3)
-    scripts.watch("b", watch(), 0)
-    assert len(scripts) == 10 and scripts.get(bytes([4])) is None
-    script = scripts.get(SCRIPT)
-    assert script is not None
-    for i in range(2000):
-        scripts.add(script, paid(i, 10), AMOUNT)
-    assert len(script.found) == 512 and not scripts.add(script, paid(3000, 1), AMOUNT - 1)
-    scripts.unwatch("b", 1)
-    scripts.drop_idle()
-    assert scripts.get(SCRIPT) is script  # a device comes back
-    now[0] = 601.0
-    scripts.drop_idle()
-    assert scripts.get(SCRIPT) is None and (scripts.payments, scripts.proof_bytes) == (0, 0)
+@pytest.mark.parametrize("absence", [None, NodeLied("what it gives is not that block")])
+def test_an_old_block_is_tried_again(
+    absence: Exception | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payment_finder, "_TRIES", 1)
+    monkeypatch.setattr(missing_blocks, "_FIRST_PAUSE", 0.3)
+    node, _, _ = chain_with_payments({20: SCRIPT, 211: SCRIPT, 390: SCRIPT}, 400)
+    node.missing = {211}
+    node.absence = absence or node.absence
+
+    async def run() -> None:
+        async with following(node, tmp_path) as source:
+            await in_sync(source, node)
+            source.watch("a", watch())
+            await until(lambda: heights(source, watch()) == [20, 390], 20)
+            node.missing.clear()
+            await until(lambda: heights(source, watch()) == [20, 211, 390])
+
+    asyncio.run(run())
 
 
-def test_what_has_to_be_searched_again_and_what_not() -> None:
-    scripts = WatchedScripts()
-    assert scripts.watch("a", watch(from_height=50), 100)
-    script = scripts.get(SCRIPT)
-    assert script is not None and (script.low, script.top) == (50, 100)
-    script.top = 49  # searched
-    assert not scripts.watch("b", watch(from_height=60), 100)
-    assert scripts.watch("b", watch(from_height=20), 100) and (script.low, script.top) == (20, 49)
-    script.top = 19
-    assert scripts.watch("c", watch(from_height=60, min_amount=1), 100) and (script.low, script.top) == (20, 100)
-    assert scripts.watch("c", watch(OTHER, 101), 100) is False
-    assert len(script.watchers) == 2  # a request that is replaced watches the other script alone
+def test_what_had_no_room_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watched_scripts, "MAX_PAYMENTS", 4)
+    node, _, _ = chain_with_payments({20: SCRIPT, 390: SCRIPT, 391: OTHER, 392: OTHER, 393: OTHER}, 400)
+
+    async def run() -> None:
+        async with following(node, tmp_path) as source:
+            await in_sync(source, node)
+            source.watch("a", watch(OTHER, request_id=2))
+            source.watch("a", watch())
+            await until(lambda: source.finder.scripts.payments == 4 and not source.finder._next_group())
+            assert len(heights(source, watch(OTHER))) + len(heights(source, watch())) == 4
+            monkeypatch.setattr(watched_scripts, "MAX_PAYMENTS", 10)
+            source.finder._old_blocks.set()  # as every 30 s, and by any new request
+            await until(lambda: heights(source, watch()) == [20, 390])
+            await until(lambda: heights(source, watch(OTHER)) == [391, 392, 393])
+
+    asyncio.run(run())
