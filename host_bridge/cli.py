@@ -8,6 +8,7 @@ import typer
 from host_bridge.commands import bridge as cli_bridge
 from host_bridge.commands import checkpoint as cli_checkpoint
 from host_bridge.commands import demo as cli_demo
+from host_bridge.commands import device as cli_device
 from host_bridge.commands import emulate as cli_emulate
 from host_bridge.commands import headers as cli_headers
 from host_bridge.commands import pair as cli_pair
@@ -62,6 +63,7 @@ def _main(
 app.add_typer(cli_headers.app, name="headers")
 app.add_typer(cli_checkpoint.app, name="checkpoint")
 app.add_typer(cli_store.app, name="store")
+app.add_typer(cli_device.app, name="device")
 app.command("prove", epilog=cli_proofs.PROVE_EXAMPLES)(cli_proofs.prove)
 app.command("verify", epilog=cli_proofs.VERIFY_EXAMPLES)(cli_proofs.verify)
 app.command("emulate", short_help=cli_emulate.SHORT_HELP, epilog=cli_emulate.EXAMPLES)(cli_emulate.emulate)
