@@ -86,7 +86,7 @@ def _told(control: DeviceControl, question: int) -> dict[str, Any]:
         values = None
     if not isinstance(values, dict):
         raise ControlFailed("what the device tells is no JSON object")
-    return values
+    return {key: values[key] for key in sorted(values)}
 
 
 def _say_all(values: dict[str, Any]) -> None:
