@@ -49,7 +49,7 @@ _SHOWN = (
     "link",
 )
 CHANGEABLE = ("relay_seconds", "board")
-_BOARDS = ("pico",) if IS_BOARD else ("simulated", "raspberry_pi")
+_BOARDS = ("pico",) if IS_BOARD else ("simulated", "terminal", "raspberry-pi")
 _MAX_CHANGE = const(256)  # bytes of JSON
 _BLINK_MS = const(250)
 _IDENTIFY_MS = const(10_000)

@@ -27,6 +27,8 @@ _RESTART_MS = 500  # for the last words to leave by the line
 class Device:
     """A client, its link and its board. `settings_path` is where a pairing is stored; empty: none is taken."""
 
+    stop_wanted = False  # set, for all, where somebody ends the program: the next step is the last
+
     def __init__(self, settings: "Settings", link: "Link", board: "Board", settings_path: str = "") -> None:
         self.restart_wanted = False  # with new settings
         self._settings_path = settings_path
@@ -96,7 +98,7 @@ class Device:
             if not output:
                 break
             link.write(output)
-        return not link.closed and not self._restart_is_due()
+        return not (link.closed or self.stop_wanted or self._restart_is_due())
 
     def _pair(self, pairing: "Pairing") -> None:
         """Store it, show by whom we are paired, and start anew, for all that is made from settings."""

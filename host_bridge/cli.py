@@ -14,6 +14,7 @@ from host_bridge.commands import emulate as cli_emulate
 from host_bridge.commands import headers as cli_headers
 from host_bridge.commands import pair as cli_pair
 from host_bridge.commands import proofs as cli_proofs
+from host_bridge.commands import run as cli_run
 from host_bridge.commands import store as cli_store
 from host_bridge.commands.common import Commands, end_if_output_failed, output_failed, say, speak_any_encoding
 from lightclient import __version__
@@ -71,6 +72,7 @@ app.command("emulate", short_help=cli_emulate.SHORT_HELP, epilog=cli_emulate.EXA
 app.command("pair", short_help=cli_pair.SHORT_HELP, epilog=cli_pair.EXAMPLES)(cli_pair.pair)
 app.command("bridge", short_help=cli_bridge.SHORT_HELP, epilog=cli_bridge.EXAMPLES)(cli_bridge.bridge)
 app.command("doctor", short_help=cli_doctor.SHORT_HELP, epilog=cli_doctor.EXAMPLES)(cli_doctor.doctor)
+app.command("run", short_help=cli_run.SHORT_HELP, epilog=cli_run.EXAMPLES)(cli_run.run)
 app.command("demo", short_help=cli_demo.SHORT_HELP, epilog=cli_demo.EXAMPLES)(cli_demo.demo)
 
 if __name__ == "__main__":
