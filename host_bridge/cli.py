@@ -11,6 +11,7 @@ from host_bridge.commands import demo as cli_demo
 from host_bridge.commands import device as cli_device
 from host_bridge.commands import doctor as cli_doctor
 from host_bridge.commands import emulate as cli_emulate
+from host_bridge.commands import flash as cli_flash
 from host_bridge.commands import headers as cli_headers
 from host_bridge.commands import pair as cli_pair
 from host_bridge.commands import proofs as cli_proofs
@@ -72,6 +73,7 @@ app.command("emulate", short_help=cli_emulate.SHORT_HELP, epilog=cli_emulate.EXA
 app.command("pair", short_help=cli_pair.SHORT_HELP, epilog=cli_pair.EXAMPLES)(cli_pair.pair)
 app.command("bridge", short_help=cli_bridge.SHORT_HELP, epilog=cli_bridge.EXAMPLES)(cli_bridge.bridge)
 app.command("doctor", short_help=cli_doctor.SHORT_HELP, epilog=cli_doctor.EXAMPLES)(cli_doctor.doctor)
+app.command("flash", short_help=cli_flash.SHORT_HELP, epilog=cli_flash.EXAMPLES)(cli_flash.flash)
 app.command("run", short_help=cli_run.SHORT_HELP, epilog=cli_run.EXAMPLES)(cli_run.run)
 app.command("demo", short_help=cli_demo.SHORT_HELP, epilog=cli_demo.EXAMPLES)(cli_demo.demo)
 
