@@ -6,6 +6,7 @@ import sys
 LOG = "log.txt"
 OLDER_LOG = "log.old"
 IS_BOARD = sys.platform == "rp2"
+_MAX_LINE = 512  # bytes that the last one may go beyond it
 _MAX_LOG_SIZE = 4096  # bytes of each of the two files
 
 
@@ -19,6 +20,18 @@ def say(text: str) -> None:
 
 def say_error(error: BaseException) -> None:
     say(type(error).__name__ + ": " + str(error))
+
+
+def read_log() -> bytes:
+    """The log of a board, the oldest line first."""
+    log = b""
+    for name in (OLDER_LOG, LOG):
+        try:
+            with open(name, "rb") as file:
+                log += file.read(_MAX_LOG_SIZE + _MAX_LINE)
+        except OSError:
+            pass
+    return log
 
 
 def _append(text: str) -> None:

@@ -13,6 +13,7 @@ from lightclient.spv.acted import ActedPayments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from firmware.control import Control
     from firmware.links import Link
     from firmware.settings import Settings
     from hardware.board import Board
@@ -26,23 +27,29 @@ _RESTART_MS = 500  # for the last words to leave by the line
 class Device:
     """A client, its link and its board. `settings_path` is where a pairing is stored; empty: none is taken."""
 
+    stop_wanted = False  # set, for all, where somebody ends the program: the next step is the last
+
     def __init__(self, settings: "Settings", link: "Link", board: "Board", settings_path: str = "") -> None:
         self.restart_wanted = False  # with new settings
         self._settings_path = settings_path
         self._take_pairing = self._pair if settings_path else None
+        self._take_question = self._answer if settings_path else None
+        self._control: "Control | None" = None
         self._restart_at = 0
         self._shown = ""
         self._state_shown = ""
         self._last_state = -1
         self._last_problem = ""
         self._is_paired = bool(settings.pairing_key)
+        self.settings = settings
+        self.device_id = settings.device_id or board.unique_id()
         self.board = board
         self.link = link
         chain, self._acted = open_chain(settings)
         self.client = Client(
             chain,
             self._acted,
-            settings.device_id or board.unique_id(),
+            self.device_id,
             __version__,
             board.random,
             board.heap_free,
@@ -65,6 +72,7 @@ class Device:
             return False
         if link.connected:
             client.on_pair = self._take_pairing if link.point_to_point else None
+            client.on_ask = self._take_question if link.point_to_point else None
             client.tick(self.board.milliseconds(), self.board.unix_time())
         else:
             if client.in_session:
@@ -83,12 +91,14 @@ class Device:
         self._show_state()
         self._tell_cut_short()
         self._move_relay()
+        if self._control:
+            self._control.tick(self.board.milliseconds())
         while link.connected and link.flush():  # what the line does not take waits in the client, which keeps count
             output = client.next_output()
             if not output:
                 break
             link.write(output)
-        return not link.closed and not self._restart_is_due()
+        return not (link.closed or self.stop_wanted or self._restart_is_due())
 
     def _pair(self, pairing: "Pairing") -> None:
         """Store it, show by whom we are paired, and start anew, for all that is made from settings."""
@@ -96,9 +106,28 @@ class Device:
         from lightclient.pairing import short_fingerprint  # noqa: PLC0415
 
         pair_device(self._settings_path, pairing)
-        self._show("paired with the bridge " + short_fingerprint(pairing.fingerprint))
+        self.restart_soon("paired with the bridge " + short_fingerprint(pairing.fingerprint))
+
+    def _answer(self, question: int, argument: memoryview) -> "tuple[bytes, int]":
+        """What the device's owner asks over the cable."""
+        if self._control is None:
+            from firmware.control import Control  # noqa: PLC0415 - asked seldom
+
+            self._control = Control(self, self._settings_path)
+        return self._control.answer(question, argument)
+
+    def restart_soon(self, why: str) -> None:
+        """Show `why`, and start anew when what was said has left by the line and no pulse is under way."""
+        self._show(why)
         self.restart_wanted = True
         self._restart_at = self.board.milliseconds() + _RESTART_MS
+
+    def payments_acted_on(self) -> int:
+        return self._acted.count
+
+    def pulses_cut_short(self) -> int:
+        """Those that are not told yet."""
+        return len(self._cut_short)
 
     def _restart_is_due(self) -> bool:
         # not before every payment has had its pulse: what is cut short is never made good

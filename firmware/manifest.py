@@ -8,7 +8,7 @@ import os
 freeze("$(PORT_DIR)/modules")
 include("$(MPY_DIR)/extmod/asyncio")
 
-_NOT_PACKAGED = ("boot.py", "manifest.py")
+_NOT_PACKAGED = ("boot.py", "manifest.py", "start.py")
 
 package("lightclient", base_path="..")
 package(

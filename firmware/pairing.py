@@ -11,6 +11,7 @@ from lightclient.errors import BadMessage, StoreError, StoreFull
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from lightclient.headers.store import Files
@@ -45,6 +46,12 @@ def store_pairing(files: "Files", name: str, values: "dict[str, Any]", pairing: 
     When the power goes, or an error comes, the file is the old one or the new one. Raises StoreError.
     """
     values = paired_settings(values, pairing)
+    store_settings(files, name, values)
+    return values
+
+
+def store_settings(files: "Files", name: str, values: "dict[str, Any]") -> None:
+    """Write `values` into the file `name`, whole or not at all. Raises StoreError."""
     data = json.dumps(values).encode()
     try:
         files.write(name + _PART, data)
@@ -56,11 +63,18 @@ def store_pairing(files: "Files", name: str, values: "dict[str, Any]", pairing: 
         files.sync()
     except (OSError, MemoryError) as error:
         raise StoreFull("the settings cannot be written: " + str(error))
-    return values
 
 
 def pair_device(path: str, pairing: "Pairing") -> None:
     """Store the pairing in the settings file `path`. Raises StoreError, BadMessage."""
+    change_settings(path, lambda values: paired_settings(values, pairing))
+
+
+def change_settings(path: str, change: "Callable[[dict[str, Any]], dict[str, Any]]") -> None:
+    """Have the settings file `path` say what `change` makes of what it says now.
+
+    Raises StoreError, and what `change` raises.
+    """
     from firmware.files import FolderFiles  # noqa: PLC0415 - may be in use anyway, and costs memory
 
     try:
@@ -70,7 +84,7 @@ def pair_device(path: str, pairing: "Pairing") -> None:
         files = FolderFiles(folder or "/")
     except (OSError, ValueError) as error:
         raise StoreError("the settings cannot be read: " + str(error))
-    store_pairing(files, name, values, pairing)
+    store_settings(files, name, change(values))
 
 
 def _hex(data: bytes) -> str:

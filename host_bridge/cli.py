@@ -8,11 +8,14 @@ import typer
 from host_bridge.commands import bridge as cli_bridge
 from host_bridge.commands import checkpoint as cli_checkpoint
 from host_bridge.commands import demo as cli_demo
+from host_bridge.commands import device as cli_device
 from host_bridge.commands import doctor as cli_doctor
 from host_bridge.commands import emulate as cli_emulate
+from host_bridge.commands import flash as cli_flash
 from host_bridge.commands import headers as cli_headers
 from host_bridge.commands import pair as cli_pair
 from host_bridge.commands import proofs as cli_proofs
+from host_bridge.commands import run as cli_run
 from host_bridge.commands import store as cli_store
 from host_bridge.commands.common import Commands, end_if_output_failed, output_failed, say, speak_any_encoding
 from lightclient import __version__
@@ -63,12 +66,15 @@ def _main(
 app.add_typer(cli_headers.app, name="headers")
 app.add_typer(cli_checkpoint.app, name="checkpoint")
 app.add_typer(cli_store.app, name="store")
+app.add_typer(cli_device.app, name="device")
 app.command("prove", epilog=cli_proofs.PROVE_EXAMPLES)(cli_proofs.prove)
 app.command("verify", epilog=cli_proofs.VERIFY_EXAMPLES)(cli_proofs.verify)
 app.command("emulate", short_help=cli_emulate.SHORT_HELP, epilog=cli_emulate.EXAMPLES)(cli_emulate.emulate)
 app.command("pair", short_help=cli_pair.SHORT_HELP, epilog=cli_pair.EXAMPLES)(cli_pair.pair)
 app.command("bridge", short_help=cli_bridge.SHORT_HELP, epilog=cli_bridge.EXAMPLES)(cli_bridge.bridge)
 app.command("doctor", short_help=cli_doctor.SHORT_HELP, epilog=cli_doctor.EXAMPLES)(cli_doctor.doctor)
+app.command("flash", short_help=cli_flash.SHORT_HELP, epilog=cli_flash.EXAMPLES)(cli_flash.flash)
+app.command("run", short_help=cli_run.SHORT_HELP, epilog=cli_run.EXAMPLES)(cli_run.run)
 app.command("demo", short_help=cli_demo.SHORT_HELP, epilog=cli_demo.EXAMPLES)(cli_demo.demo)
 
 if __name__ == "__main__":

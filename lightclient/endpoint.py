@@ -12,7 +12,7 @@ the one way to recover from everything.
 
 from lightclient.errors import BadFrame, LimitExceeded
 from lightclient.limits import MAX_OUTPUT, MAX_PAYLOAD, MAX_QUEUE
-from lightclient.messages import CHALLENGE, CREDIT, HELLO, PAIR, WELCOME, decode, encode, is_counted
+from lightclient.messages import ASK, CHALLENGE, CREDIT, HELLO, PAIR, WELCOME, decode, encode, is_counted
 from lightclient.wire import FrameReader, encode_frame
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lightclient.messages import Value
     from lightclient.serialize import Buffer
 
-_OPENING = (HELLO, CHALLENGE, WELCOME, PAIR)
+_OPENING = (HELLO, CHALLENGE, WELCOME, PAIR, ASK)
 
 
 class Endpoint:

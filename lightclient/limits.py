@@ -42,6 +42,7 @@ MAX_CERTIFICATE = const(1024)  # bytes in DER: one of a P-256 key and one name h
 MAX_HOST = const(253)  # characters of a host name (RFC 1035)
 MAX_SSID = const(32)  # bytes (IEEE 802.11)
 MAX_WIFI_PASSWORD = const(64)  # WPA2: 8 to 63 characters, or a key as 64 hex digits
+MAX_TOLD = const(512)  # bytes of an answer that a device gives in one piece
 MAX_COUNT = const(0x3FFFFFFF)  # of ids, counters and the like: a small integer on a 32-bit MicroPython
 MAX_QUEUE = const(16)  # messages of an end that wait for credit
 MAX_OUTPUT = const(48)  # frames of an end that wait for the line

@@ -22,6 +22,7 @@ from lightclient.limits import (
     MAX_PROOF_SIZE,
     MAX_SCRIPT_PUBKEY,
     MAX_SSID,
+    MAX_TOLD,
     MAX_WIFI_PASSWORD,
 )
 
@@ -63,6 +64,8 @@ PONG = const(19)
 GOODBYE = const(20)
 PAIR = const(21)
 PAIRED = const(22)
+ASK = const(23)
+TOLD = const(24)
 
 # Who sends a message.
 DEVICE = const(1)
@@ -87,6 +90,32 @@ EVENT_TAKEN_BACK = const(3)  # by a reorg
 EVENT_RELAY_ON = const(4)
 EVENT_RELAY_OFF = const(5)
 EVENT_REFUSED = const(6)
+
+# The code of ASK.question is the place in this; what each is about: docs/PROTOCOL.md.
+QUESTIONS = (
+    "info",
+    "log",
+    "settings",
+    "identify",
+    "restart",
+    "change settings",
+    "state",
+    "judge headers",
+    "take state",
+    "add headers",
+    "end of state",
+)
+ASK_INFO = const(0)
+ASK_LOG = const(1)
+ASK_SETTINGS = const(2)
+ASK_IDENTIFY = const(3)
+ASK_RESTART = const(4)
+ASK_CHANGE = const(5)
+ASK_STATE = const(6)
+ASK_JUDGE = const(7)
+ASK_TAKE = const(8)
+ASK_ADD = const(9)
+ASK_END = const(10)
 
 _COUNT = const(0x3FFFFFFF)  # a small integer on a 32-bit MicroPython
 _UINT32 = const(0xFFFFFFFF)
@@ -167,6 +196,16 @@ MESSAGES: "tuple[Message, ...]" = (
         ),
     ),
     ("PAIRED", DEVICE, (_DEVICE_ID, ("fingerprint", BYTES, 0, 32, 32))),
+    (
+        "ASK",
+        BRIDGE,
+        (
+            ("question", UINT, 0, len(QUESTIONS) - 1, 1),
+            ("argument", VIEW, 0, MAX_PAYLOAD, 1),
+            ("mac", BYTES, 0, 32, 32),
+        ),
+    ),
+    ("TOLD", DEVICE, (_CODE, ("left", UINT, 0, _COUNT, 1), ("data", VIEW, 0, MAX_TOLD, 1))),
 )
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 SERVER_NAME = "lightclient.bridge"  # the name in every bridge's certificate, whatever its address
 PAIRING_KEY_SIZE = const(32)
 _PAIRING = b"lightclient-pair-1"
-_MAC_ITEM = const(34)  # bytes of the last item of PAIR: head (2) and mac (32)
+_ASKING = b"lightclient-ask-1"
+_MAC_ITEM = const(34)  # bytes of the last item of PAIR and ASK: head (2) and mac (32)
 
 
 class Pairing:
@@ -55,13 +56,27 @@ def read_pairing(values: "list[Any]", payload: "Buffer", hello_nonce: bytes, pre
     Raises AuthenticationFailed unless there is none, or the mac proves that the sender knows it.
     """
     if present_key:
-        mac = values[6]
-        if not mac:
-            raise AuthenticationFailed("paired already, with a bridge that has another key")
-        before = memoryview(payload)[: len(payload) - _MAC_ITEM]
-        if not equal_constant_time(mac, pairing_mac(present_key, hello_nonce, before)):
-            raise AuthenticationFailed("paired already; the new bridge does not know the present key")
+        _require_mac(values[6], _PAIRING, payload, hello_nonce, present_key)
     return Pairing(*values[:6])
+
+
+def asking_mac(present_key: bytes, hello_nonce: bytes, payload_before_mac: "Buffer") -> bytes:
+    """The mac of ASK; `payload_before_mac` is the payload up to where the item `mac` begins."""
+    return hmac_sha256(present_key, _ASKING + hello_nonce + bytes(payload_before_mac))
+
+
+def require_owner(mac: bytes, payload: "Buffer", hello_nonce: bytes, present_key: bytes) -> None:
+    """Raises AuthenticationFailed unless an ASK of this payload is from who knows `present_key`; empty: all do."""
+    if present_key:
+        _require_mac(mac, _ASKING, payload, hello_nonce, present_key)
+
+
+def _require_mac(mac: bytes, what: bytes, payload: "Buffer", hello_nonce: bytes, present_key: bytes) -> None:
+    if not mac:
+        raise AuthenticationFailed("paired already, with a bridge that has another key")
+    before = bytes(memoryview(payload)[: len(payload) - _MAC_ITEM])
+    if not equal_constant_time(mac, hmac_sha256(present_key, what + hello_nonce + before)):
+        raise AuthenticationFailed("paired already; this bridge does not know the present key")
 
 
 def short_fingerprint(fingerprint: bytes) -> str:

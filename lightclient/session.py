@@ -12,6 +12,7 @@ from lightclient.endpoint import Endpoint
 from lightclient.errors import AuthenticationFailed, BadMessage, LightClientError, StoreError, WrongNetwork, describe
 from lightclient.limits import MAX_COUNT, MAX_PAYLOAD
 from lightclient.messages import (
+    ASK,
     AUTHENTICATE,
     BRIDGE,
     CHALLENGE,
@@ -24,6 +25,7 @@ from lightclient.messages import (
     PING,
     PONG,
     PROTOCOL_VERSION,
+    TOLD,
     WELCOME,
     authentication_mac,
     cut_text,
@@ -68,6 +70,10 @@ class DeviceSession:
         # Set only while the line is point to point (a cable): makes a pairing durable, or raises a
         # LightClientError and has changed nothing. None: nobody on this line can pair us.
         self.on_pair: "Callable[[Pairing], None] | None" = None
+        # Set, and None, as `on_pair`: answers a question of the device's owner with a piece of the answer and how
+        # many bytes are left of it, or raises a LightClientError. Called with the question, its argument (a view,
+        # good only for now).
+        self.on_ask: "Callable[[int, memoryview], tuple[bytes, int]] | None" = None
         self._network = network
         self._device_id = device_id
         self._firmware_version = firmware_version
@@ -214,8 +220,10 @@ class DeviceSession:
                 self._welcomed()
             elif message_type == PAIR:
                 self._take_pair()
+            elif message_type == ASK:
+                self._take_ask()
             # anything else is left over from a session that is gone
-        elif message_type in (WELCOME, CHALLENGE, PAIR):
+        elif message_type in (WELCOME, CHALLENGE, PAIR, ASK):
             raise BadMessage("a second greeting")
         else:
             if message_type == PING:
@@ -258,3 +266,23 @@ class DeviceSession:
             self._pairing_key = pairing.pairing_key
             self.endpoint.send(PAIRED, (self._device_id, pairing.fingerprint))
         self._leave_session()
+
+    def _take_ask(self) -> None:
+        """Answer a question, each in one message; the greeting goes on, for the next one."""
+        from lightclient.pairing import require_owner  # noqa: PLC0415 - it comes seldom
+
+        reader = self.endpoint.reader
+        payload = memoryview(reader.buffer)[reader.payload_start : reader.payload_end]
+        question, argument, mac = self.endpoint.values
+        self._since_ms = self.clock.now_ms  # who asks has another 15 seconds
+        try:
+            require_owner(mac, payload, self._nonce, self._pairing_key)
+            if self.on_ask is None:
+                raise AuthenticationFailed("a device is asked over a cable alone")
+            data, left = self.on_ask(question, argument)
+            self.endpoint.send(TOLD, (0, left, data))
+        except LightClientError as error:
+            text = cut_text(describe(error))
+            if error.code == AuthenticationFailed.code:
+                self._refused(text)
+            self.endpoint.send(TOLD, (error.code, 0, text.encode()))

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from lightclient.headers.accumulator import Accumulator
     from lightclient.headers.state import Snapshot
     from lightclient.headers.store import Borders, Store
+    from lightclient.headers.window_store import WindowStore
     from lightclient.params import Network
     from lightclient.serialize import Buffer
 
@@ -179,6 +180,13 @@ class HeaderChain:
         """Have the store make durable what it has: before the power is switched off."""
         if self.store.tip_height == self.rules.state.height:  # else going back has failed: what is durable stays
             self.store.commit(self.rules.state)
+
+    def start_over(self, store: "WindowStore", start: ChainState) -> None:
+        """Leave the chain in `store`, which is ours, for the state `start`: see WindowStore.start_over."""
+        self._branch = None
+        store.start_over(start.height, encode_checkpoint(self.network, start))
+        self.rules.state.copy_from(start)
+        self.rules.unverified.clear()
 
     def _begin_branch(self, parent_height: int, parent_hash: "Buffer") -> ChainState:
         if parent_height > self.tip_height:

@@ -48,6 +48,12 @@ def test_states_and_events_are_documented() -> None:
     assert rows(section("Events")) == [[str(i), name] for i, name in enumerate(messages.EVENTS)]
 
 
+def test_questions_are_documented() -> None:
+    assert [row[:2] for row in rows(section("The owner's questions"))] == [
+        [str(i), name] for i, name in enumerate(messages.QUESTIONS)
+    ]
+
+
 def test_error_codes_are_documented_and_unique() -> None:
     classes = [
         value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, LightClientError)

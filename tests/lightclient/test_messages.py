@@ -162,7 +162,7 @@ def test_a_buffer_too_short():
 
 def test_table_is_whole():
     names = [message[0] for message in MESSAGES]
-    assert len(names) == 22
+    assert len(names) == 24
     for message_type in range(1, len(names) + 1):
         assert getattr(messages, names[message_type - 1]) == message_type
         _, sender, fields = MESSAGES[message_type - 1]

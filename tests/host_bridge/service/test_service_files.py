@@ -8,36 +8,45 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from host_bridge.service.config import BridgeConfig, load_config
 
 FOLDER = Path(__file__).resolve().parents[3] / "host_bridge"
 UNIT = FOLDER / "systemd" / "lightclient-bridge.service"
+DEVICE_UNIT = FOLDER.parent / "firmware" / "systemd" / "lightclient-device.service"
 RULES = FOLDER / "udev" / "60-lightclient.rules"
 EXAMPLE = FOLDER / "bridge.example.toml"
 
 
-def test_the_unit_is_one_for_systemd(tmp_path):
+@pytest.mark.parametrize(
+    ("unit", "command", "differs"),
+    [
+        (
+            UNIT,
+            "bridge --config ",
+            {"StateDirectory": "lightclient", "SupplementaryGroups": "dialout", "Type": "notify"},
+        ),
+        (DEVICE_UNIT, "run --board ", {"SupplementaryGroups": "gpio i2c dialout", "UMask": "0077", "Type": "exec"}),
+    ],
+    ids=["bridge", "device"],
+)
+def test_the_unit_is_one_for_systemd(unit, command, differs, tmp_path):
     parser = configparser.ConfigParser(strict=False, interpolation=None)
     parser.optionxform = str
-    parser.read_string(UNIT.read_text())
+    parser.read_string(unit.read_text())
     service = parser["Service"]
-    assert service["ExecStart"].startswith("/usr/local/bin/lightclient bridge --config ")
-    for key, value in {
-        "DynamicUser": "yes",
-        "StateDirectory": "lightclient",
-        "SupplementaryGroups": "dialout",
-        "ProtectSystem": "strict",
-        "Restart": "on-failure",
-        "Type": "notify",
-    }.items():
+    assert service["ExecStart"].startswith("/usr/local/bin/lightclient " + command)
+    common = {"DynamicUser": "yes", "ProtectSystem": "strict", "Restart": "on-failure"}
+    for key, value in {**common, **differs}.items():
         assert service[key] == value, key
     if shutil.which("systemd-analyze"):
-        copy = tmp_path / UNIT.name
-        copy.write_text(UNIT.read_text().replace("/usr/local/bin/lightclient", sys.executable))
+        copy = tmp_path / unit.name
+        copy.write_text(unit.read_text().replace("/usr/local/bin/lightclient", sys.executable))
         result = subprocess.run(
             ["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, check=False, timeout=60
         )
-        assert result.returncode == 0 and UNIT.name not in result.stderr, result.stderr
+        assert result.returncode == 0 and unit.name not in result.stderr, result.stderr
 
 
 def test_the_rule_is_one_for_udev():
@@ -71,6 +80,8 @@ def test_the_example_is_what_the_bridge_reads_and_says_every_default():
 
 def test_they_are_shipped():
     pyproject = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text())
-    patterns = pyproject["tool"]["setuptools"]["package-data"]["host_bridge"]
+    data = pyproject["tool"]["setuptools"]["package-data"]
+    patterns = data["host_bridge"]
+    assert any(DEVICE_UNIT.relative_to(FOLDER.parent / "firmware").match(pattern) for pattern in data["firmware"])
     for path in (UNIT, RULES, EXAMPLE):
         assert any(path.relative_to(FOLDER).match(pattern) for pattern in patterns), path
