@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from serial.tools import list_ports
 
 from host_bridge.commands.common import UNUSABLE, errors_end_the_command, examples, fail, file_option, say
 from host_bridge.files import Unusable, read_file
@@ -19,7 +18,7 @@ from host_bridge.flashing.files_on_board import (
     kept_names,
 )
 from host_bridge.flashing.uf2 import MOST_BYTES, check_uf2
-from host_bridge.pairing.line import PICO
+from host_bridge.links.serial_ports import find_boards
 from host_bridge.places import state_folder
 from host_bridge.printable import printable
 from host_bridge.progress import progress_bar
@@ -95,7 +94,7 @@ def _flash_image(drive: Drive, uf2: Path | None, previous: bool, dry_run: bool, 
 
 
 def _find_port() -> str:
-    found = sorted(p.device for p in list_ports.comports() if (p.vid, p.pid) == PICO)
+    found = find_boards()
     if len(found) > 1:
         raise Unusable(f"several boards are plugged in: choose by --port, of {', '.join(found)}")
     if not found:
