@@ -73,7 +73,7 @@ def _codewords(parts: "list[str]") -> bytearray:
     """The data codewords, padded (7.4). They have room for the check codewords behind them."""
     bits: "list[tuple[int, int]]" = []  # (value, how many bits)
     for part in parts:
-        if all([letter in _ALPHANUMERIC for letter in part]):
+        if all(letter in _ALPHANUMERIC for letter in part):
             bits.append((2, 4))
             bits.append((len(part), 9))
             for i in range(0, len(part) - 1, 2):

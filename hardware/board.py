@@ -4,6 +4,7 @@
     set_light(on)          the status light
     set_buzzer(on)         the buzzer, where one is wired
     button_is_down()       whether somebody holds the button
+    shows                  whether it has a light or a display: somebody may look at it
     display                what to draw on, or None: `show_picture(buffer)` is given the 1,024 bytes of a Canvas and
                            returns whether the display took them (one that was unplugged may take the next ones)
     milliseconds()         a clock that only goes forward, from an unknown start
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     class Board(Protocol):
         relay_is_on: bool
         problems: list[str]
+        shows: bool
 
         @property
         def display(self) -> "Display | None": ...

@@ -2,7 +2,6 @@
 
 import gc
 import os
-import sys
 import time
 
 from machine import I2C, WDT, Pin, mem32, reset, unique_id
@@ -27,6 +26,8 @@ _ENABLE = const(1 << 30)
 class PicoBoard:
     """The relay is open from the start."""
 
+    shows = True
+
     def __init__(self) -> None:
         self.relay_is_on = False
         self._relay = Pin(RELAY, Pin.OUT, value=0)
@@ -40,6 +41,7 @@ class PicoBoard:
         self._heap_free = 0
         self._heap_counted = -_HEAP_EVERY_MS
         self._watchdog: "Any" = None
+        self.stop_watchdog()  # a soft reset leaves it running
         display = Ssd1306(I2C(0, sda=Pin(DISPLAY_SDA), scl=Pin(DISPLAY_SCL), freq=_DISPLAY_HZ), DISPLAY_ADDRESS)
         self.display = display if display.answers() else None
         if self.display is None:
@@ -102,8 +104,6 @@ class PicoBoard:
             self._watchdog.feed()
 
     def stop_watchdog(self) -> None:
-        if self._watchdog is not None:
-            is_2350 = "RP2350" in sys.implementation[2]  # type: ignore[misc]
-            address = _WATCHDOG_CTRL_2350 if is_2350 else _WATCHDOG_CTRL
-            mem32[address] &= ~_ENABLE
-            self._watchdog = None
+        is_2350 = "RP2350" in os.uname().machine
+        mem32[_WATCHDOG_CTRL_2350 if is_2350 else _WATCHDOG_CTRL] &= ~_ENABLE
+        self._watchdog = None

@@ -22,7 +22,7 @@ class SimulatedBoard:
     `clock` is its unix time: 0, like a Pico that has none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, has_display: bool = False) -> None:
         self.relay_is_on = False
         self.relay_moves: "list[tuple[int, bool]]" = []
         self.shown: "list[str]" = []
@@ -31,7 +31,8 @@ class SimulatedBoard:
         self.buzzer_is_on = False
         self.button_down = False
         self.clock = 0
-        self.display: "Display | None" = self
+        self.shows = has_display
+        self.display: "Display | None" = self if has_display else None
         self.display_works = True
         self.picture: "bytearray | None" = None
         self.watchdog_runs = False

@@ -54,7 +54,7 @@ class TerminalBoard(SimulatedBoard):
     """Draws what has changed, when something has. Without a terminal it is a simulated board."""
 
     def __init__(self) -> None:
-        SimulatedBoard.__init__(self)
+        SimulatedBoard.__init__(self, True)
         self._wide = False
         self._screen: "Any" = None
         self._keys: "Any" = None
@@ -129,4 +129,3 @@ def _columns(terminal: "Any") -> int:
         return os.get_terminal_size(terminal.fileno()).columns
     except OSError:
         return 0
-

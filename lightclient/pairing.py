@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SERVER_NAME = "lightclient.bridge"  # the name in every bridge's certificate, whatever its address
 PAIRING_KEY_SIZE = const(32)
 _PAIRING = b"lightclient-pair-1"
+MAC_FIELD = const(7)  # its place in PAIR
 _MAC_ITEM = const(34)  # bytes of the last item of PAIR: head (2) and mac (32)
 
 
@@ -34,6 +35,7 @@ class Pairing:
         port: int,
         wifi_ssid: bytes,
         wifi_password: str,
+        network: str = "",
     ) -> None:
         self.pairing_key = pairing_key
         self.certificate = certificate
@@ -41,6 +43,7 @@ class Pairing:
         self.port = port
         self.wifi_ssid = wifi_ssid
         self.wifi_password = wifi_password
+        self.network = network
         self.fingerprint = sha256(certificate).digest() if certificate else b""
 
 
@@ -55,13 +58,13 @@ def read_pairing(values: "list[Any]", payload: "Buffer", hello_nonce: bytes, pre
     Raises AuthenticationFailed unless there is none, or the mac proves that the sender knows it.
     """
     if present_key:
-        mac = values[6]
+        mac = values[MAC_FIELD]
         if not mac:
             raise AuthenticationFailed("paired already, with a bridge that has another key")
         before = memoryview(payload)[: len(payload) - _MAC_ITEM]
         if not equal_constant_time(mac, pairing_mac(present_key, hello_nonce, before)):
             raise AuthenticationFailed("paired already; the new bridge does not know the present key")
-    return Pairing(*values[:6])
+    return Pairing(*values[:MAC_FIELD])
 
 
 def short_fingerprint(fingerprint: bytes) -> str:
