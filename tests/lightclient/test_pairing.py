@@ -122,7 +122,7 @@ def test_bytes_do_not_move_from_one_field_to_the_next():
     taken = []
     _, bridge = greeted(OLD, taken)
     mac = mac_for(FIELDS, OLD, bridge.hello[7])
-    pair(bridge, (NEW, CERTIFICATE, "192.168.1.20", 8433, b"K\xc3\xbcchep", "ass word"), mac)
+    pair(bridge, (NEW, CERTIFICATE, "192.168.1.20", 8433, b"K\xc3\xbcchep", "ass word", "signet"), mac)
     assert refused(bridge) and taken == []
 
 
