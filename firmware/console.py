@@ -2,18 +2,26 @@
 
 import os
 import sys
+import time
+
+from lightclient.compat import const
 
 LOG = "log.txt"
 OLDER_LOG = "log.old"
 IS_BOARD = sys.platform == "rp2"
-_MAX_LINE = 512  # bytes that the last one may go beyond it
-_MAX_LOG_SIZE = 4096  # bytes of each of the two files
+_MAX_LINE = const(512)  # bytes that the last one may go beyond it
+_MAX_LOG_SIZE = const(4096)  # bytes of each of the two files
+# A bridge can provoke lines without end; each wears the flash.
+_LINES_AT_ONCE = const(32)
+_SECONDS_A_LINE = const(120)
+
+_budget = [_LINES_AT_ONCE, 0]  # lines that may still be written; when one was last added, in seconds
 
 
 def say(text: str) -> None:
     """One line on the console. Raises nothing."""
     if IS_BOARD:
-        _append(text + "\n")
+        note(text)
     else:
         sys.stderr.write(text + "\n")
 
@@ -34,13 +42,20 @@ def read_log() -> bytes:
     return log
 
 
-def _append(text: str) -> None:
-    """The log keeps the last few KB, in two files that take turns."""
+def note(text: str, path: str = LOG, older: str = OLDER_LOG) -> None:
+    """One line into the log, which keeps the last few KB in two files that take turns. Raises nothing."""
+    now = int(time.time())
+    if now - _budget[1] >= _SECONDS_A_LINE:
+        _budget[0] = min(_budget[0] + (now - _budget[1]) // _SECONDS_A_LINE, _LINES_AT_ONCE)
+        _budget[1] = now
+    if _budget[0] == 0:
+        return
+    _budget[0] -= 1
     try:
-        with open(LOG, "a") as file:
-            file.write(text)
+        with open(path, "a") as file:
+            file.write(text + "\n")
             size = file.tell()
         if size > _MAX_LOG_SIZE:
-            os.rename(LOG, OLDER_LOG)
+            os.rename(path, older)
     except OSError:  # the flash is full: the program goes on without
         pass

@@ -1,35 +1,51 @@
 """A device: its client, its link, its board and its store. All objects are made here."""
 
-from firmware.console import say_error
-from firmware.screen import event_line, state_line
+from firmware.console import IS_BOARD, note, say_error
+from firmware.lines import event_line, state_line
 from lightclient import __version__
 from lightclient.client import Client
+from lightclient.compat import const
 from lightclient.errors import StoreError
 from lightclient.hashes import hash_to_hex
 from lightclient.headers.chain import HeaderChain
 from lightclient.headers.store import RamStore
-from lightclient.messages import EVENT_CONFIRMED, EVENT_RELAY_OFF, EVENT_RELAY_ON, STATES
+from lightclient.messages import (
+    EVENT_CONFIRMED,
+    EVENT_PAYMENT_SEEN,
+    EVENT_RELAY_OFF,
+    EVENT_RELAY_ON,
+    STATES,
+)
 from lightclient.spv.acted import ActedPayments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from firmware.control import Control
+    from firmware.face import Face
     from firmware.links import Link
     from firmware.settings import Settings
     from hardware.board import Board
     from lightclient.pairing import Pairing
     from lightclient.spv.stored_payments import StoredPayments
 
-_POLL_MS = 50
-_RESTART_MS = 500  # for the last words to leave by the line
+_POLL_MS = const(50)
+_GRACE_MS = const(3_000)  # before a watchdog is armed: see rescue.py
+_RESTART_MS = const(500)  # for the last words to leave by the line
+_RETRY_MS = const(600_000)  # what is wrong with a store may pass: it is tried again
 
 
 class Device:
-    """A client, its link and its board. `settings_path` is where a pairing is stored; empty: none is taken."""
+    """A client, its link and its board. `settings_path` is where a pairing is stored; empty: none is taken.
+
+    `fault`: why there is no store and nothing to wait for; such a device only answers. Raises what opening a
+    store raises.
+    """
 
     stop_wanted = False  # set, for all, where somebody ends the program: the next step is the last
 
-    def __init__(self, settings: "Settings", link: "Link", board: "Board", settings_path: str = "") -> None:
+    def __init__(
+        self, settings: "Settings", link: "Link", board: "Board", settings_path: str = "", fault: str = ""
+    ) -> None:
         self.restart_wanted = False  # with new settings
         self._settings_path = settings_path
         self._take_pairing = self._pair if settings_path else None
@@ -40,7 +56,6 @@ class Device:
         self._state_shown = ""
         self._last_state = -1
         self._last_problem = ""
-        self._is_paired = bool(settings.pairing_key)
         self.settings = settings
         self.device_id = settings.device_id or board.unique_id()
         self.board = board
@@ -55,13 +70,25 @@ class Device:
             board.heap_free,
             settings.pairing_key,
         )
+        self.client.fault = fault
         for request in settings.requests:
             self.client.wait_for(request)
+        self._watchdog_at = board.milliseconds() + _GRACE_MS if settings.watchdog else -1
+        self._began = board.milliseconds()
         self._relay_ms = settings.relay_ms
         self._relay_off_at = 0
         self._paid: "list[tuple[int, bytes]]" = []
         # Their payments count as acted on: whether the relay had moved is for a person to find out.
-        self._cut_short = self._acted.unfinished()
+        self.cut_short = self._acted.unfinished()
+        self._is_noted = False  # the first of them
+        self._is_told = False
+        self.is_paired = bool(settings.pairing_key)
+        self.has_button = settings.button
+        self._face: "Face | None" = None
+        if board.shows or settings.button:
+            from firmware.face import Face  # noqa: PLC0415 - a device that nobody looks at does not need it
+
+            self._face = Face(self, settings, folder_of(settings_path), board)
 
     def step(self) -> bool:
         """Wait a little for bytes and deal with them. False when the line is closed."""
@@ -70,14 +97,15 @@ class Device:
         count = link.read(_POLL_MS)
         if count < 0:
             return False
+        now = self.board.milliseconds()
         if link.connected:
             client.on_pair = self._take_pairing if link.point_to_point else None
             client.on_ask = self._take_question if link.point_to_point else None
-            client.tick(self.board.milliseconds(), self.board.unix_time())
+            client.tick(now, self.board.unix_time())
         else:
             if client.in_session:
                 client.end_session()
-            client.clock.tick(self.board.milliseconds(), self.board.unix_time())
+            client.clock.tick(now, self.board.unix_time())
         if count:
             client.receive(link.buffer, 0, count)
         if client.is_open:
@@ -86,18 +114,28 @@ class Device:
         while event:
             if event[0] == EVENT_CONFIRMED:
                 self._paid.append((event[1], event[2]))
-            self._show(event_line(event))
+            self.say(event_line(event), event[0] != EVENT_PAYMENT_SEEN)
+            if self._face is not None:
+                self._face.take_event(event)
             event = client.next_event()
-        self._show_state()
+        self._tell_state()
         self._tell_cut_short()
         self._move_relay()
-        if self._control:
-            self._control.tick(self.board.milliseconds())
+        if self._face is not None:
+            self._face.tick(now)
+        if self._control is not None:
+            self._control.tick(now)
+        if 0 <= self._watchdog_at <= now:
+            self._watchdog_at = -1
+            self.board.start_watchdog()
+        self.board.feed_watchdog()
         while link.connected and link.flush():  # what the line does not take waits in the client, which keeps count
             output = client.next_output()
             if not output:
                 break
             link.write(output)
+        if client.fault and now - self._began > _RETRY_MS:
+            self.restart_wanted = True
         return not (link.closed or self.stop_wanted or self._restart_is_due())
 
     def _pair(self, pairing: "Pairing") -> None:
@@ -106,7 +144,10 @@ class Device:
         from lightclient.pairing import short_fingerprint  # noqa: PLC0415
 
         pair_device(self._settings_path, pairing)
-        self.restart_soon("paired with the bridge " + short_fingerprint(pairing.fingerprint))
+        fingerprint = short_fingerprint(pairing.fingerprint)
+        if self._face is not None:
+            self._face.paired(fingerprint)
+        self.restart_soon("paired with the bridge " + fingerprint)
 
     def _answer(self, question: int, argument: memoryview) -> "tuple[bytes, int]":
         """What the device's owner asks over the cable."""
@@ -117,8 +158,8 @@ class Device:
         return self._control.answer(question, argument)
 
     def restart_soon(self, why: str) -> None:
-        """Show `why`, and start anew when what was said has left by the line and no pulse is under way."""
-        self._show(why)
+        """Say `why`, and start anew when what was said has left by the line and no pulse is under way."""
+        self.say(why, True)
         self.restart_wanted = True
         self._restart_at = self.board.milliseconds() + _RESTART_MS
 
@@ -127,18 +168,23 @@ class Device:
 
     def pulses_cut_short(self) -> int:
         """Those that are not told yet."""
-        return len(self._cut_short)
+        return len(self.cut_short)
 
     def _restart_is_due(self) -> bool:
         # not before every payment has had its pulse: what is cut short is never made good
         return self.restart_wanted and not self._paid and self.board.milliseconds() >= self._restart_at
 
-    def _show(self, text: str) -> None:
+    # --- what people see ---
+
+    def say(self, text: str, is_noted: bool) -> None:
+        """A line on the console, and on a board into its log if somebody may look for it later."""
         if text and text != self._shown:
             self._shown = text
             self.board.show(text)
+            if is_noted and IS_BOARD:
+                note(text)
 
-    def _show_state(self) -> None:
+    def _tell_state(self) -> None:
         """Say how things are when that has changed; what happened stays on show until then."""
         client = self.client
         state = (client.chain.tip_height * len(STATES) + client.state) * 4 + client.is_open * 2 + self.link.connected
@@ -146,10 +192,12 @@ class Device:
             return
         self._last_state = state
         self._last_problem = self.link.problem
-        line = state_line(client, self._is_paired, self.link)
+        line = state_line(client, self.is_paired, self.link)
         if line != self._state_shown and not self.restart_wanted:
             self._state_shown = line
-            self._show(line)
+            self.say(line, False)
+
+    # --- the relay ---
 
     def _move_relay(self) -> None:
         """One pulse for each payment, one after the other."""
@@ -161,21 +209,36 @@ class Device:
                 request_id, txid = self._paid.pop(0)
                 self._finish(request_id, txid)
                 self.client.tell(EVENT_RELAY_OFF, request_id, txid)
-                self._show("relay off")
+                self.say("relay off", False)
         elif self._paid:
             self._relay_off_at = now + self._relay_ms
             board.set_relay(True)
             self.client.tell(EVENT_RELAY_ON, self._paid[0][0], self._paid[0][1])
-            self._show("relay on")
+            self.say("relay on", False)
 
     def _tell_cut_short(self) -> None:
-        """Pulses that a power cut or an error has cut short are told once, and never repeated."""
-        if self._cut_short:
-            request_id, txid = self._cut_short[0]
-            detail = "the program ended before the pulse did; txid ends in " + hash_to_hex(txid)
-            if self.client.tell(EVENT_RELAY_OFF, request_id, b"", detail):
-                self._finish(request_id, txid)
-                del self._cut_short[0]
+        """Pulses that a power cut or an error has cut short are told, and never repeated.
+
+        A person settles them with the button; where there is none, they are settled when the bridge has heard.
+        """
+        if not self.cut_short:
+            return
+        request_id, txid = self.cut_short[0]
+        detail = "the program ended before the pulse did; txid ends in " + hash_to_hex(txid)
+        if not self._is_noted:
+            self._is_noted = True
+            self.say("relay cut short: request " + str(request_id) + ": " + detail, True)
+        if not self._is_told and self.client.tell(EVENT_RELAY_OFF, request_id, b"", detail):
+            self._is_told = True
+            if not self.has_button:
+                self.settle()
+
+    def settle(self) -> None:
+        """The first of the pulses that were cut short has been dealt with."""
+        request_id, txid = self.cut_short.pop(0)
+        self._is_noted = self._is_told = False
+        self._finish(request_id, txid)
+        self.say("settled: request " + str(request_id), True)
 
     def _finish(self, request_id: int, txid: bytes) -> None:
         try:
@@ -201,6 +264,11 @@ class Device:
                 self.client.chain.commit()
             finally:
                 store.close()
+
+
+def folder_of(path: str) -> str:
+    """The folder that a file is in."""
+    return path.rsplit("/", 1)[0] or "/" if "/" in path else "."
 
 
 def open_chain(settings: "Settings") -> "tuple[HeaderChain, ActedPayments | StoredPayments]":

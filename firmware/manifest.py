@@ -16,7 +16,11 @@ package(
     sorted(name for name in os.listdir(".") if name.endswith(".py") and name not in _NOT_PACKAGED),
     base_path="..",
 )
-package("hardware", ("__init__.py", "board.py", "pico.py", "pins.py"), base_path="..")
+package(
+    "hardware",
+    ("__init__.py", "board.py", "canvas.py", "font.py", "pico.py", "pins.py", "ssd1306.py"),
+    base_path="..",
+)
 
 # MicroPython runs a frozen boot.py and main.py after a reset, before it looks for files of these names.
 module("boot.py")

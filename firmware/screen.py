@@ -1,41 +1,139 @@
-"""What a device says to the person in front of it, in one line each."""
+"""Shows a person how things are: on the light, the buzzer and the display, as far as the board has them.
 
-from lightclient.messages import (
-    EVENT_CONFIRMED,
-    EVENT_PAYMENT_SEEN,
-    EVENT_REFUSED,
-    EVENT_TAKEN_BACK,
-    STATE_READY,
-    STATE_SYNCING,
-    STATES,
-)
+What there is to show is a *view* (views.py): (light, title, text, progress, invoice). The light repeats a
+pattern of two seconds, so that it can be read without a display:
+
+    on                 ready
+    slow blinking      waiting for a payment (1 a second); synchronising (2 a second)
+    fast blinking      paid (4 a second)
+    flashes, a pause   1 no bridge, 2 not paired, 3 stale tip or too little work, 4 refused, 5 fault
+"""
+
+from lightclient.compat import const
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from firmware.links import Link
-    from lightclient.client import Client, Event
+    from hardware.board import Board
+
+    Invoice = tuple[str, int, str]  # address, satoshis, lines beside the code
+    View = tuple[int, str, str, int, "Invoice | None"]
+
+# What the light shows: 16 steps of an eighth of a second, the first in bit 0.
+READY = const(0xFFFF)
+INVOICE = const(0x0F0F)
+SYNCING = const(0x3333)
+PAID = const(0x5555)
+NO_BRIDGE = const(0x0001)
+NOT_PAIRED = const(0x0005)
+STALE = const(0x0015)
+REFUSED = const(0x0055)
+FAULT = const(0x0155)
+
+# What the buzzer sounds, once, in the same steps.
+BEEP_PAID = const(0b111_0_1_0_1)
+BEEP_REFUSED = const(0b11111)
+
+NO_PROGRESS = const(-1)
+_STEP_MS = const(128)
+_STEPS = const(16)
+_TRY_AGAIN_MS = const(30_000)  # a display that did not answer
+_QR_AT = const(3)  # pixels of light ground around the code
+_BESIDE_QR = const(67)
+_LINES = const(8)
 
 
-def event_line(event: "Event") -> str:
-    """One line about an event, empty for those that are not for people."""
-    kind, request_id, _, amount, confirmations, detail = event
-    if kind == EVENT_CONFIRMED:
-        return "paid: " + str(amount) + " sat for request " + str(request_id)
-    if kind == EVENT_PAYMENT_SEEN:  # which is not yet paid
-        return "seen, not yet paid: " + str(amount) + " sat, confirmations: " + str(confirmations)
-    if kind == EVENT_TAKEN_BACK:
-        return "taken back by a reorg: request " + str(request_id)
-    if kind == EVENT_REFUSED:
-        return "refused: " + detail
-    return ""
+class Screen:
+    """The light, the buzzer and the display of `board`. The display's memory is taken only if there is one."""
+
+    def __init__(self, board: "Board") -> None:
+        self._board = board
+        self._display = board.display
+        self._light = NOT_PAIRED
+        self._beeps = 0
+        self._step = -1
+        self._shown: "View | None" = None
+        self._failed_at = 0
+        self._failed = False
+        if self._display is not None:
+            from hardware.canvas import Canvas  # noqa: PLC0415 - what is not wired costs no memory
+
+            self._canvas = Canvas()
+
+    def beep(self, pattern: int) -> None:
+        self._beeps = pattern
+
+    def tick(self, now_ms: int) -> None:
+        """Let the light blink and the buzzer sound: call it a few times in each step."""
+        step = now_ms // _STEP_MS
+        if step == self._step:
+            return
+        self._step = step
+        self._board.set_light(bool(self._light >> step % _STEPS & 1))
+        self._board.set_buzzer(bool(self._beeps & 1))
+        self._beeps >>= 1
+
+    def show(self, view: "View", now_ms: int) -> None:
+        """Show a view, unless it is shown already."""
+        if self._failed and now_ms - self._failed_at > _TRY_AGAIN_MS:
+            self._failed = False
+            self._shown = None
+        if view == self._shown:
+            return
+        self._shown = view
+        self._light = view[0]
+        if self._display is None or self._failed:
+            return
+        self._draw(view)
+        if not self._display.show_picture(self._canvas.buffer):
+            self._failed = True
+            self._failed_at = now_ms
+
+    def _draw(self, view: "View") -> None:
+        _, title, text, progress, invoice = view
+        canvas = self._canvas
+        canvas.clear()
+        if invoice is not None and self._draw_invoice(invoice):
+            return
+        canvas.large(0, 0, title)
+        page = 3
+        for line in wrapped(text, 21):
+            if page < _LINES - (progress != NO_PROGRESS):
+                canvas.text(0, page, line)
+                page += 1
+        if progress != NO_PROGRESS:
+            canvas.bar(_LINES - 1, progress, 100)
+
+    def _draw_invoice(self, invoice: "Invoice") -> bool:
+        """A QR code with text beside it. False when the address is too long for one."""
+        from firmware import qr  # noqa: PLC0415 - only a till that has a display needs it
+        from lightclient.errors import LimitExceeded  # noqa: PLC0415
+
+        address, amount, text = invoice
+        parts = qr.payment_uri(address, amount)
+        try:
+            rows = qr.encode(parts)
+        except LimitExceeded:
+            try:
+                rows = qr.encode(parts[:-2])  # 62 characters of a taproot address leave no room for the amount
+            except LimitExceeded:
+                return False
+        self._canvas.light(0, 64)
+        qr.draw(self._canvas, rows, _QR_AT, _QR_AT)
+        for page, line in enumerate(text.split("\n")[:_LINES]):
+            self._canvas.text(_BESIDE_QR, page, line)
+        return True
 
 
-def state_line(client: "Client", is_paired: bool, link: "Link") -> str:
-    """One line about how things are."""
-    if not client.is_open:
-        line = "no bridge" if is_paired else "not paired, no bridge"
-        return line + (": " + link.problem if link.problem else "")
-    if client.state == STATE_SYNCING:
-        return "syncing"
-    height = ", tip " + str(client.chain.tip_height) if client.state == STATE_READY else ""
-    return STATES[client.state] + height
+def wrapped(text: str, width: int) -> "list[str]":
+    """Lines of at most `width` letters, broken between words where that is possible."""
+    lines = []
+    for line in text.split("\n"):
+        rest = line
+        while len(rest) > width:
+            at = rest.rfind(" ", 0, width + 1)
+            if at <= 0:
+                at = width
+            lines.append(rest[:at])
+            rest = rest[at:].lstrip(" ")
+        lines.append(rest)
+    return lines

@@ -6,12 +6,14 @@ replay               for recorded headers only: {"minimum_chainwork": hex}
 old_payments         true: keep the accumulator over all blocks, so that payments older than the headers that
                      are kept can be proved; a checkpoint brings its own or has none
 store                folder that headers and payments acted on are kept in, made when the device is set up (one that
-                     is not there is not made: it may have been lost, and the payments acted on with it); left out:
-                     RAM, gone with the power
+                     is not there is not made: it may have been lost, and the payments acted on with it); empty or
+                     left out: RAM, gone with the power. A board that has none given makes "store", and notes it here
 epochs               epochs of 2016 headers that the store keeps, the growing one included; 0: all
 window               without a store: headers that are held in RAM, 80 bytes each;
                      a reorg can go back 160 less than that
-board                name of the board
+board                name of the board: pico, raspberry-pi, simulated, terminal
+button               true: one is wired, and a person settles with it what a power cut has left open
+watchdog             true: the board starts anew when its program hangs for 8 s (firmware/rescue.py)
 relay_seconds        how long the relay closes for a payment
 device_id            hex of up to 16 bytes: its name in the bridge's list; left out: that of the board
 pairing_key          hex of 32 bytes, shared with the bridge; left out or empty: none. To let a device be paired
@@ -23,11 +25,16 @@ requests             payments to wait for: request_id (each its own), script_pub
                      min_confirmations, from_height (blocks below it do not count; left out: 0, so all that come
                      after the device's start, for these requests are made before the first headers arrive: give
                      a height wherever a script_pubkey may have been paid before)
+till                 with a button and a display (firmware/till.py): items, a list of {"name", "amount" in satoshis};
+                     addresses, a list of script_pubkeys in hex, or the name of a file with one in each line, in the
+                     order in which invoices get them; confirmations, 1 if left out; minutes until an invoice that
+                     is not paid leaves the display, 60 if left out
 """
 
 import json
 from binascii import unhexlify
 
+from lightclient.errors import LightClientError
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint
 from lightclient.headers.rules import HeaderRules
 from lightclient.headers.state import ChainState
@@ -39,6 +46,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from firmware.till import TillSettings
     from lightclient.params import Network
 
 _MIN_WINDOW = 192
@@ -71,6 +79,7 @@ class Settings:
         self.board_name = values.get("board", "simulated")
         if not isinstance(self.board_name, str):
             raise ValueError("settings: board is not a name")
+        self.watchdog = values.get("watchdog") is True
         self.relay_ms = 1000 * _number(values, "relay_seconds", 3, 1, 600)
         self.pairing_key = _bytes(values.get("pairing_key", ""))
         if len(self.pairing_key) not in (0, _PAIRING_KEY_SIZE):
@@ -85,6 +94,20 @@ class Settings:
         self.requests = [_request(request) for request in requests]
         if len({request.request_id for request in self.requests}) < len(requests):
             raise ValueError("settings: two requests have the same request_id")
+        self.till: "TillSettings | None" = None
+        if "till" in values:
+            from firmware.till import FIRST_REQUEST, TillSettings  # noqa: PLC0415 - what is not used costs no memory
+
+            self.till = TillSettings(values["till"])
+            if len(self.requests) >= MAX_REQUESTS or any(r.request_id >= FIRST_REQUEST for r in self.requests):
+                raise ValueError("settings: requests leave no place for the till's, or have ids over 65535")
+        self.button = values.get("button") is True or self.till is not None
+
+    def forget_payments(self) -> None:
+        """Of a device that has a fault: it keeps nothing and waits for nothing."""
+        self.store = ""
+        self.requests = []
+        self.till = None
 
     def _read_link(self, values: "dict[str, Any]") -> None:
         self.link = values.get("link", "stream")
@@ -161,6 +184,27 @@ def check_settings(values: "dict[str, Any]") -> Settings:
         return Settings(values)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("settings: missing, or not of the type it should be: " + str(error))
+
+
+_OF_THE_WAY = (("network",), ("board",), ("device_id",), ("watchdog",), ("pairing_key",), ("wifi", "link", "bridge"))
+
+
+def what_still_works(values: object) -> "dict[str, Any]":
+    """Of settings that are wrong somewhere: who the device is and the way to its bridge, so that it can be mended.
+
+    Nothing by which a payment could be judged or acted on, for one of these with another one missing may be too lax.
+    """
+    kept: "dict[str, Any]" = {}
+    if isinstance(values, dict):
+        for keys in _OF_THE_WAY:
+            tried = dict(kept)
+            tried.update([(key, values[key]) for key in keys if key in values])
+            try:
+                check_settings(tried)
+                kept = tried
+            except (ValueError, LightClientError):
+                pass
+    return kept
 
 
 def load_settings(path: str) -> Settings:

@@ -5,17 +5,38 @@ import os
 import sys
 import time
 
-RESTART = 3  # exit code of a board that starts anew: whoever runs it starts it again
-_MAX_SHOWN = 20
+from hardware.board import RESTART
+
+_MAX_KEPT = 20
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hardware.board import Display
 
 
 class SimulatedBoard:
-    """Its relay is a list of (milliseconds, on or off), its display the console; `shown` are the last lines on it."""
+    """Its relay is a list of (milliseconds, on or off); `shown` are the last lines on its console.
 
-    def __init__(self) -> None:
+    `light_is_on`, `buzzer_is_on`, `button_down` are its light, buzzer and button; `picture` is what the
+    display shows (as Canvas.buffer; None before the first), `display_works` whether it takes any.
+    `clock` is its unix time: 0, like a Pico that has none.
+    """
+
+    def __init__(self, has_display: bool = False) -> None:
         self.relay_is_on = False
         self.relay_moves: "list[tuple[int, bool]]" = []
         self.shown: "list[str]" = []
+        self.problems: "list[str]" = []
+        self.light_is_on = False
+        self.buzzer_is_on = False
+        self.button_down = False
+        self.clock = 0
+        self.shows = has_display
+        self.display: "Display | None" = self if has_display else None
+        self.display_works = True
+        self.picture: "bytearray | None" = None
+        self.watchdog_runs = False
+        self.fed = 0  # times that the watchdog was fed
         self._ticks_ms = getattr(time, "ticks_ms", None)
         self._last_ticks = self._ticks_ms() if self._ticks_ms else 0
         self._milliseconds = 0
@@ -24,6 +45,22 @@ class SimulatedBoard:
         if on != self.relay_is_on:
             self.relay_is_on = on  # first: to remember it may need memory that there is not
             self.relay_moves.append((self.milliseconds(), on))
+
+    def set_light(self, on: bool) -> None:
+        self.light_is_on = on
+
+    def set_buzzer(self, on: bool) -> None:
+        self.buzzer_is_on = on
+
+    def button_is_down(self) -> bool:
+        return self.button_down
+
+    def show_picture(self, buffer: bytearray) -> bool:
+        if self.display_works:
+            if self.picture is None:
+                self.picture = bytearray(len(buffer))
+            self.picture[:] = buffer
+        return self.display_works
 
     def milliseconds(self) -> int:
         if self._ticks_ms is None:
@@ -34,7 +71,7 @@ class SimulatedBoard:
         return self._milliseconds
 
     def unix_time(self) -> int:
-        return 0  # like a Pico: no clock that survives a power cut
+        return self.clock
 
     def random(self, count: int) -> bytes:
         return os.urandom(count)
@@ -48,13 +85,25 @@ class SimulatedBoard:
         return mem_free() if mem_free else 0
 
     def show(self, text: str) -> None:
-        if len(self.shown) == _MAX_SHOWN:
+        if len(self.shown) == _MAX_KEPT:
             self.shown.pop(0)
         self.shown.append(text)
+        self._print(text)
+
+    def _print(self, text: str) -> None:
         try:
             sys.stderr.write(text + "\n")
         except OSError:  # nobody looks
             pass
+
+    def start_watchdog(self) -> None:
+        self.watchdog_runs = True
+
+    def feed_watchdog(self) -> None:
+        self.fed += 1
+
+    def stop_watchdog(self) -> None:
+        self.watchdog_runs = False
 
     def restart(self) -> None:
         sys.exit(RESTART)

@@ -35,6 +35,7 @@ from lightclient.messages import (
     REFUSED,
     STATE_READY,
     STATE_STARTING,
+    STATE_STOPPED,
     STATE_SYNCING,
     STATE_WAITING,
     STATUS,
@@ -80,6 +81,7 @@ class Client(DeviceSession):
         self.book = PaymentBook(chain, acted, self._report)
         self.headers_validated = 0  # that joined the chain
         self.state = STATE_STARTING
+        self.fault = ""  # why a person must look at the device; it asks for nothing then, and answers
         self._batch = bytearray(HEADER_SIZE * MAX_BATCH_HEADERS)
         self._locator = bytearray(LOCATOR_ENTRY * MAX_LOCATOR)
         self._events: "list[Event]" = []
@@ -139,7 +141,7 @@ class Client(DeviceSession):
         self._report(EVENT_REFUSED, 0, b"", 0, 0, detail)
 
     def _break_silence(self) -> None:
-        if self.chain.tip_height < self.best_height:
+        if self.chain.tip_height < self.best_height and not self.fault:
             self._ask_for_headers()
         else:
             self._ping()
@@ -174,6 +176,9 @@ class Client(DeviceSession):
     # --- headers ---
 
     def _ask_for_headers(self) -> None:
+        if self.fault:
+            self._tell_status(STATE_STOPPED)
+            return
         length = self.chain.write_locator(self._locator)
         self._ask(GET_HEADERS, (memoryview(self._locator)[:length], MAX_BATCH_HEADERS), HEADERS)
         self._tell_status(STATE_SYNCING)
@@ -235,7 +240,9 @@ class Client(DeviceSession):
     def _look_again(self) -> None:
         """The chain or the clock has changed: what does that mean for payments and for the state told?"""
         self.book.update(self.now(), self.best_height)
-        if self.chain.tip_height < self.best_height:
+        if self.fault:
+            state = STATE_STOPPED
+        elif self.chain.tip_height < self.best_height:
             state = STATE_SYNCING
         else:
             try:
@@ -261,7 +268,7 @@ class Client(DeviceSession):
                 chain.state.block_hash,
                 self.headers_validated,
                 min(self._heap_free(), MAX_COUNT),
-                cut_text(self.book.held_back or (_REPLAY if chain.network.is_replay else "")),
+                cut_text(self.fault or self.book.held_back or (_REPLAY if chain.network.is_replay else "")),
             ),
         )
 

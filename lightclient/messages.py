@@ -192,6 +192,7 @@ MESSAGES: "tuple[Message, ...]" = (
             ("port", UINT, 0, 0xFFFF, 1),
             ("wifi_ssid", BYTES, 0, MAX_SSID, 1),
             ("wifi_password", TEXT, 0, MAX_WIFI_PASSWORD, 1),
+            _NETWORK,
             ("mac", BYTES, 0, 32, 32),
         ),
     ),

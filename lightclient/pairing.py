@@ -21,6 +21,7 @@ SERVER_NAME = "lightclient.bridge"  # the name in every bridge's certificate, wh
 PAIRING_KEY_SIZE = const(32)
 _PAIRING = b"lightclient-pair-1"
 _ASKING = b"lightclient-ask-1"
+MAC_FIELD = const(7)  # its place in PAIR
 _MAC_ITEM = const(34)  # bytes of the last item of PAIR and ASK: head (2) and mac (32)
 
 
@@ -35,6 +36,7 @@ class Pairing:
         port: int,
         wifi_ssid: bytes,
         wifi_password: str,
+        network: str = "",
     ) -> None:
         self.pairing_key = pairing_key
         self.certificate = certificate
@@ -42,6 +44,7 @@ class Pairing:
         self.port = port
         self.wifi_ssid = wifi_ssid
         self.wifi_password = wifi_password
+        self.network = network
         self.fingerprint = sha256(certificate).digest() if certificate else b""
 
 
@@ -56,8 +59,8 @@ def read_pairing(values: "list[Any]", payload: "Buffer", hello_nonce: bytes, pre
     Raises AuthenticationFailed unless there is none, or the mac proves that the sender knows it.
     """
     if present_key:
-        _require_mac(values[6], _PAIRING, payload, hello_nonce, present_key)
-    return Pairing(*values[:6])
+        _require_mac(values[MAC_FIELD], _PAIRING, payload, hello_nonce, present_key)
+    return Pairing(*values[:MAC_FIELD])
 
 
 def asking_mac(present_key: bytes, hello_nonce: bytes, payload_before_mac: "Buffer") -> bytes:

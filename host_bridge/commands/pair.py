@@ -18,6 +18,7 @@ from host_bridge.commands.common import (
     examples,
     fail,
     file_option,
+    network_named,
     print_json,
     say,
     whole_number,
@@ -58,6 +59,9 @@ def pair(
     wifi_password_file: Annotated[
         Path | None, file_option("The Wi-Fi's password, instead of asking; empty for an open network.")
     ] = None,
+    network: Annotated[
+        str, typer.Option(metavar="NAME", help="The network of a device that was never set up; else mainnet.")
+    ] = "",
     list_devices: Annotated[bool, typer.Option("--list", help="List the devices that are paired.")] = False,
     revoke: Annotated[
         str, typer.Option(metavar="DEVICE", help="Serve this device no more: its name, or how its id begins.")
@@ -74,7 +78,9 @@ def pair(
     It is given the bridge's certificate and a key of its own, and with --address and --wifi the way to reach the
     bridge. A device that is paired takes no other bridge until it has been reset.
     """
-    if (list_devices or revoke) and (address or wifi or name):
+    if network:
+        network_named(network)
+    if (list_devices or revoke) and (address or wifi or name or network):
         fail(UNUSABLE, "--list and --revoke go with no other option but --state-dir and --json")
     if (wifi or wifi_password_file) and not (address and wifi):
         fail(UNUSABLE, "--wifi needs --address, and --wifi-password-file needs --wifi")
@@ -90,7 +96,7 @@ def pair(
                 certificate = load_or_make(folder)
                 host, port = split_address(address) if address else ("", 0)
                 password = _wifi_password(wifi, wifi_password_file) if wifi else ""
-                offer = Offer(certificate.der, host, port, wifi, password)
+                offer = Offer(certificate.der, host, port, wifi, password, network)
                 _pair(devices, offer, certificate.fingerprint, serial, name, seconds, as_json)
         except (BadCertificate, BadDeviceList) as error:
             raise Unusable(str(error)) from None

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hardware.simulated import RESTART
+from hardware.board import RESTART
 from host_bridge.emulator.rom import SOURCES, device_command
 from host_bridge.files import Unusable, write_file
 
@@ -42,7 +42,7 @@ def make_folder(folder: Path, network: str | None) -> dict[str, Any]:
         "device_id": secrets.token_hex(8),
         "board": "simulated",
     }
-    (folder / "store").mkdir(mode=0o700, exist_ok=True)  # set up once: a device whose store has gone says so
+    (folder / "store").mkdir(mode=0o700, exist_ok=True)  # now, when the device is set up: it makes none itself
     write_settings(path, settings)
     return settings
 

@@ -29,7 +29,13 @@ class Offer:
     """
 
     def __init__(
-        self, certificate: bytes, host: str = "", port: int = 0, wifi_ssid: str = "", wifi_password: str = ""
+        self,
+        certificate: bytes,
+        host: str = "",
+        port: int = 0,
+        wifi_ssid: str = "",
+        wifi_password: str = "",
+        network: str = "",
     ) -> None:
         ssid = wifi_ssid.encode()
         if len(ssid) > MAX_SSID:
@@ -39,7 +45,8 @@ class Offer:
         if cut_text(wifi_password) != wifi_password or cut_text(host, len(host)) != host:
             raise PairingFailed("the password of the Wi-Fi, or the host, has characters that are not ASCII")
         self.certificate = certificate
-        self.values = (certificate, host, port, ssid, wifi_password)
+        self.network = network
+        self.values = (certificate, host, port, ssid, wifi_password, network)
         try:
             encode(PAIR, (bytes(PAIRING_KEY_SIZE), *self.values, b""), bytearray(MAX_PAYLOAD))
         except LightClientError as error:
@@ -119,6 +126,7 @@ class PairingSession:
         if bytes(device_id) != bytes(self._hello[4]) or bytes(fingerprint) != expected:
             raise PairingFailed("the device has stored another certificate than it was given")
         self._devices.add(device_id, self._key, self._name)
+        self.network = self._offer.network or self.network
         self.device_id = bytes(device_id)
 
     def _refused(self, code: int, detail: str) -> None:

@@ -5,7 +5,7 @@ from hashlib import sha256
 from scripted_bridge import ScriptedBridge, make_client, opened
 
 from lightclient.errors import StoreFull
-from lightclient.limits import MAX_CERTIFICATE, MAX_HOST, MAX_SSID, MAX_WIFI_PASSWORD
+from lightclient.limits import MAX_CERTIFICATE, MAX_HOST, MAX_NAME, MAX_SSID, MAX_WIFI_PASSWORD
 from lightclient.messages import (
     AUTHENTICATE,
     CHALLENGE,
@@ -23,8 +23,9 @@ from lightclient.session import PAUSE
 OLD = b"k" * 32
 NEW = b"n" * 32
 CERTIFICATE = bytes(range(200)) * 2
-FIELDS = (NEW, CERTIFICATE, "192.168.1.20", 8433, b"K\xc3\xbcche", "pass word")
-LARGEST = (NEW, bytes(MAX_CERTIFICATE), "h" * MAX_HOST, 0xFFFF, b"s" * MAX_SSID, "p" * MAX_WIFI_PASSWORD)
+FIELDS = (NEW, CERTIFICATE, "192.168.1.20", 8433, b"K\xc3\xbcche", "pass word", "signet")
+WIFI = (b"s" * MAX_SSID, "p" * MAX_WIFI_PASSWORD)
+LARGEST = (NEW, bytes(MAX_CERTIFICATE), "h" * MAX_HOST, 0xFFFF) + WIFI + ("n" * MAX_NAME,)
 
 
 def mac_for(fields, key, nonce):
@@ -67,7 +68,7 @@ def proves(client, bridge, key):
 
 
 def test_a_device_without_a_key_takes_any():
-    for fields in (FIELDS, LARGEST, (NEW, b"", "", 0, b"", "")):
+    for fields in (FIELDS, LARGEST, (NEW, b"", "", 0, b"", "", "")):
         for mac in (b"", b"m" * 32):
             taken = []
             client, bridge = greeted(b"", taken)
@@ -76,7 +77,7 @@ def test_a_device_without_a_key_takes_any():
             assert bridge.heard == [(PAIRED, [b"device", fingerprint])]
             (got,) = taken
             assert (got.pairing_key, got.certificate, got.host) == fields[:3]
-            assert (got.port, got.wifi_ssid, got.wifi_password) == fields[3:]
+            assert (got.port, got.wifi_ssid, got.wifi_password, got.network) == fields[3:]
             assert not client.is_open and proves(client, bridge, NEW)
 
 
@@ -107,7 +108,7 @@ def test_a_stranger_takes_no_paired_device_over():
         elif case == 4:
             mac = authentication_mac(OLD, bytes(32), bridge.hello[7], b"device")
         else:  # it speaks for these fields alone
-            other = (b"x" * 32, b"", "192.168.1.21", 8434, b"Kueche", "pass word!")
+            other = (b"x" * 32, b"", "192.168.1.21", 8434, b"Kueche", "pass word!", "regtest")
             i = case - 5
             fields = FIELDS[:i] + (other[i],) + FIELDS[i + 1 :]
         nonce = bridge.hello[7]
@@ -121,7 +122,7 @@ def test_bytes_do_not_move_from_one_field_to_the_next():
     taken = []
     _, bridge = greeted(OLD, taken)
     mac = mac_for(FIELDS, OLD, bridge.hello[7])
-    pair(bridge, (NEW, CERTIFICATE, "192.168.1.20", 8433, b"K\xc3\xbcchep", "ass word"), mac)
+    pair(bridge, (NEW, CERTIFICATE, "192.168.1.20", 8433, b"K\xc3\xbcchep", "ass word", "signet"), mac)
     assert refused(bridge) and taken == []
 
 

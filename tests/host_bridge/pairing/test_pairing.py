@@ -13,8 +13,8 @@ from faulty_files import Chance, MemoryFiles, PowerCut
 from support import require
 
 from firmware.pairing import pair_device, paired_settings, store_pairing
-from firmware.settings import Settings
-from hardware.simulated import RESTART
+from firmware.settings import Settings, load_settings
+from hardware.board import RESTART
 from host_bridge.emulator.emulator import DeviceStopped, EmulatedDevice
 from host_bridge.emulator.micropython import MicroPythonNotFound, find_micropython
 from host_bridge.pairing.certificate import load_or_make
@@ -22,7 +22,7 @@ from host_bridge.pairing.line import pair_over
 from host_bridge.pairing.paired_devices import PairedDevices
 from host_bridge.pairing.pairing import Offer, PairingFailed, PairingSession
 from lightclient.endpoint import Endpoint
-from lightclient.errors import BadMessage, StoreError, StoreFull
+from lightclient.errors import BadMessage, StoreError, StoreFull, WrongNetwork
 from lightclient.messages import BRIDGE, HELLO, PAIR, PAIRED
 from lightclient.pairing import Pairing
 from lightclient.wire import encode_frame
@@ -299,9 +299,7 @@ def test_a_full_flash_changes_nothing() -> None:
 
 def test_settings_that_cannot_be_read_or_written_down(tmp_path: Path) -> None:
     path = tmp_path / "settings.json"
-    with pytest.raises(StoreError, match="cannot be read"):
-        pair_device(str(path), NEW)
-    path.write_text("{")
+    path.mkdir()
     with pytest.raises(StoreError, match="cannot be read"):
         pair_device(str(path), NEW)
     for wrong in (
@@ -311,3 +309,30 @@ def test_settings_that_cannot_be_read_or_written_down(tmp_path: Path) -> None:
     ):
         with pytest.raises(BadMessage):
             paired_settings({}, wrong)
+
+
+@pytest.mark.parametrize("before", [None, "{", "[]"])
+def test_a_device_that_was_never_set_up_gets_settings_and_a_store(before: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    if before is not None:
+        path.write_text(before)
+    pairing = Pairing(bytes(32), b"der", "", 0, b"", "", "signet")
+    pair_device(str(path), pairing)
+    settings = load_settings(str(path))
+    assert settings.network.name == "signet" and settings.store == str(tmp_path / "store")
+    assert (tmp_path / "store").is_dir() and settings.pairing_key == bytes(32)
+    assert before is None or (tmp_path / "settings.bad").read_text() == before
+    # it has a network now, and keeps it
+    with pytest.raises(WrongNetwork):
+        pair_device(str(path), Pairing(bytes(32), b"der", "", 0, b"", "", "mainnet"))
+    pair_device(str(path), Pairing(b"n" * 32, b"der", "", 0, b"", ""))
+    assert load_settings(str(path)).network.name == "signet"
+
+
+def test_networks_that_a_device_does_not_take() -> None:
+    pairing = Pairing(bytes(32), b"", "", 0, b"", "", "signet")
+    for values in ({"store": "store"}, {"network": "regtest"}):  # the first is on mainnet
+        with pytest.raises(WrongNetwork):
+            paired_settings(values, pairing)
+    with pytest.raises(WrongNetwork):
+        paired_settings({}, Pairing(bytes(32), b"", "", 0, b"", "", "nonsense"))
