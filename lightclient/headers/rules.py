@@ -165,6 +165,7 @@ class HeaderRules:
             self._omit("future_time", run)
         return run
 
+    @micropython.native
     def _check_run(self, buffer: "bytearray", offset: int, count: int, fill_links: bool) -> None:
         """Link and proof of work of `count` headers for which the other rules have been checked."""
         state = self.state

@@ -198,15 +198,9 @@ class WindowFiles:
         epoch = (self._written + 1) // self.interval
         if not self._windowed or height + 1 >= (epoch + 1) * self.interval:
             return 0
-        start = self._size_up_to(epoch, height)
-        count = min(
-            (self.files.size(epoch_file(epoch)) - start) // HEADER_SIZE,
-            len(buffer) // HEADER_SIZE,
-            (epoch + 1) * self.interval - 2 - height,
-        )
-        if count > 0:
-            self.files.read_into(epoch_file(epoch), start, memoryview(buffer)[: count * HEADER_SIZE])
-        return max(count, 0)
+        count = min(len(buffer) // HEADER_SIZE, (epoch + 1) * self.interval - 2 - height)
+        view = memoryview(buffer)[: count * HEADER_SIZE]
+        return self.files.read_into(epoch_file(epoch), self._size_up_to(epoch, height), view) // HEADER_SIZE
 
     # --- reading ---
 
