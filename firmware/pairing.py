@@ -76,7 +76,10 @@ def store_settings(files: "Files", name: str, values: "dict[str, Any]") -> None:
 
 
 def change_settings(path: str, change: "Callable[[dict[str, Any]], dict[str, Any]]") -> None:
-    """Have the settings file `path` say what `change` makes of what it says now. Raises StoreError, and what it raises."""
+    """Have the settings file `path` say what `change` makes of what it says now.
+
+    Raises StoreError, and what `change` raises.
+    """
     try:
         values, is_broken = _read(path)
     except OSError as error:

@@ -67,6 +67,7 @@ async def _serve(config: BridgeConfig, log: Log, folder: Path, stop: asyncio.Eve
         raise Unusable(f"node: {error}") from None
     try:
         log.info(f"{VERSION}, node {node.name}, state in {folder}", event="started")
+        watchdog = asyncio.create_task(keep_watchdog())  # from now on: what comes first may take minutes
         lobby = _Lobby()
         ports = SerialPorts(config.serial, lobby.serve, log, config.serial_baud)
         listener = await _listen(config, log, folder, lobby) if config.listen else None
@@ -77,6 +78,7 @@ async def _serve(config: BridgeConfig, log: Log, folder: Path, stop: asyncio.Eve
             await _until(stop, _open_and_run(config, log, folder, stop, node, network, devices, lobby, ports, listener))
         finally:
             notify("STOPPING=1")
+            watchdog.cancel()
             if listener:
                 listener.close()
     finally:
@@ -134,11 +136,12 @@ async def _open_and_run(
     try:
         source = NodeSource(node, index)
         log.info(f"{network.name}: headers to height {index.best_height:,}", event="index", height=index.best_height)
+        notify("STATUS=serving devices")
         bridge = Bridge(source, devices, log, VERSION, serial_unpaired=config.serial_unpaired)
         lobby.bridge = bridge
         if config.serial and config.serial_unpaired:
             log.warning("serial_unpaired: whoever is on a serial line is served, paired or not", event="unpaired")
-        work = [source.run(bridge.announce), bridge.look_after(), ports.run(), keep_watchdog()]
+        work = [source.run(bridge.announce), bridge.look_after(), ports.run()]
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(part) for part in (*work, *([listener.run()] if listener else []))]
             await stop.wait()
@@ -161,6 +164,7 @@ def _progress(stop: asyncio.Event, log: Log) -> Callable[[int, int], None]:
             raise _Stopped
         if total > 100_000 and done * 10 // total != tenth:
             tenth = done * 10 // total
+            notify(f"STATUS=checking the headers on disk: {done:,} of {total:,}; devices are served after that")
             log.info(f"checking the headers on disk: {done:,} of {total:,}", event="checking", done=done, total=total)
 
     return tell

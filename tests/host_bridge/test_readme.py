@@ -3,9 +3,14 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import typer
 from support import data_path
+
+from host_bridge.cli import app
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -43,3 +48,22 @@ def test_the_examples_run_on_real_files(tmp_path: Path) -> None:
 def test_the_files_that_it_links_to_are_there() -> None:
     for link in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / link).exists(), link
+
+
+def test_every_command_is_told_of_with_an_example() -> None:
+    documents = (README, (ROOT / "docs" / "COMMANDS.md").read_text())
+    told = list(commands_of(typer.main.get_command(app), ""))
+    assert len(told) >= 16
+    for name, command in told:
+        assert "Examples" in str(command.epilog), name
+        for document in documents:
+            assert re.search(rf"\b{name}\b", document), name
+
+
+def commands_of(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Each command that does something, by its words."""
+    if not hasattr(command, "commands"):
+        yield name, command
+        return
+    for word, part in command.commands.items():
+        yield from commands_of(part, f"{name} {word}".strip())

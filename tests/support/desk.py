@@ -121,9 +121,8 @@ class Desk:
         assert self.device.step()
         while self.session.next_report():
             pass
-        if self.face is not None and self.view is not None:
-            if not self.titles or self.titles[-1] != self.view[1]:
-                self.titles.append(self.view[1])
+        if self.face is not None and self.view is not None and self.titles[-1:] != [self.view[1]]:
+            self.titles.append(self.view[1])
 
     def announce(self, height: int) -> None:
         self.chain.best_height = height

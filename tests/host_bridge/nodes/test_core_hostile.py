@@ -11,6 +11,7 @@ from node_calls import all_payments
 from support import data_path
 
 from host_bridge.limits import MAX_RAW_BLOCK, MAX_RPC_ANSWER
+from host_bridge.nodes.answers import AnswerTooLong
 from host_bridge.nodes.core import CoreNode
 from host_bridge.nodes.core_login import PasswordLogin
 from host_bridge.nodes.node import NodeError, NodeLied, NodeRefused, NodeUnreachable, NotThere, Tip
@@ -98,8 +99,8 @@ def test_the_honest_server_is_believed():
         (answering(b'{"result": {}, "error": null, "id": 99}'), NodeLied, "something else"),
         (answering(b'{"result": 1, "id": 1}'), NodeLied, "fields are missing"),
         (answering(b'{"error": "no", "id": 1}'), NodeLied, "without a code"),
-        (answering(b"x" * (MAX_RPC_ANSWER + 1)), NodeLied, "at most"),
-        (endless, NodeLied, "without end"),
+        (answering(b"x" * (MAX_RPC_ANSWER + 1)), AnswerTooLong, "at most"),
+        (endless, AnswerTooLong, "without end"),
         (answering(b"", 401, "text/html"), NodeRefused, "user or password is wrong"),
         (answering(b"", 403, "text/html"), NodeRefused, "rpcallowip"),
         (answering(b"Work queue depth exceeded", 503, "text/plain"), NodeUnreachable, "busy"),
