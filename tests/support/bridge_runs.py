@@ -1,5 +1,6 @@
 """The bridge process started again and again on one port and state folder, and what a real node does for it (CPython)."""
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -82,6 +83,11 @@ class BridgeRuns:
     def peak_memory(self):
         """Bytes that the process has had in memory at most."""
         return 1024 * int(Path(f"/proc/{self.now.pid}/status").read_text().split("VmHWM:")[1].split()[0])
+
+    def processor_seconds(self):
+        """That the process has taken so far."""
+        fields = Path(f"/proc/{self.now.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def __enter__(self):
         return self
