@@ -1,5 +1,6 @@
 """The bridge process, started again and again on one port and state folder, and what a node does for it (CPython)."""
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -83,12 +84,18 @@ class BridgeRuns:
         """Bytes that the process has had in memory at most."""
         return 1024 * int(Path(f"/proc/{self.now.pid}/status").read_text().split("VmHWM:")[1].split()[0])
 
+    def processor_seconds(self):
+        """That the process has taken so far."""
+        fields = Path(f"/proc/{self.now.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         for run in self.runs:
             run.__exit__()
+        (self.state.parent / "bridge.log").write_text("".join(line for run in self.runs for line in run.lines))
 
 
 def core_url(node, port=None):
@@ -96,8 +103,11 @@ def core_url(node, port=None):
 
 
 def wanted_payments(node, count, confirmations=(2, 1, 3), amount=50_000):
-    """So many requests, each of an address of its own, of the three kinds in turn; blocks after the tip count."""
-    height = node.rpc("getblockcount") + 1
+    """So many requests, each of an address of its own, of the three kinds in turn.
+
+    Blocks a little below the tip count as well: a reorg may put a payment there.
+    """
+    height = node.rpc("getblockcount") - 10
     wanted = []
     for i in range(count):
         address = node.rpc("getnewaddress", "", KINDS[i % len(KINDS)], wallet=WALLET)
@@ -105,6 +115,13 @@ def wanted_payments(node, count, confirmations=(2, 1, 3), amount=50_000):
         depth = confirmations[i % len(confirmations)]
         wanted.append(Wanted(i + 1, address, script, amount + i, depth, height))
     return wanted
+
+
+def pay(node, one):
+    """Pay what is wanted; its txid. May be mined at any height: a reorg must not throw it out of the mempool."""
+    paid = {one.address: f"{one.amount / 100_000_000:.8f}"}
+    # (a transaction of `sendtoaddress` is not valid below the tip that there was)
+    return node.rpc("send", paid, None, "unset", None, {"locktime": 0}, wallet=WALLET)["txid"]
 
 
 def reorg(node, depth, growth=1):

@@ -1,0 +1,311 @@
+"""The bridge process on a real node, among strangers, devices and nodes that mean no good: it serves the others."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import time
+from contextlib import ExitStack, asynccontextmanager
+
+import pytest
+from bridge_runs import BridgeRuns, best_hash, core_url, pay, wanted_payments
+from faulty_node import FaultyNode
+from fleet import pair_fleet, trusting
+from hostile_device import HostileDevice
+from regtest_node import NodeUnavailable, RegtestNode
+from support import require
+from unsteady_lines import Relay
+
+from host_bridge.pairing.paired_devices import PairedDevices
+from lightclient.hashes import hash256
+from lightclient.messages import EVENT_CONFIRMED, GET_HEADERS, WATCH
+from lightclient.pairing import SERVER_NAME
+from lightclient.params import REGTEST
+from lightclient.spv.payment import PaymentRequest
+
+MEMORY = 200e6  # bytes: of the bridge's process, whatever happens
+GENESIS = bytes(4) + hash256(REGTEST.genesis_header)  # as a locator
+SCRIPTS = 100_000
+
+
+@pytest.fixture(scope="module")
+def node():
+    with ExitStack() as stack:
+        try:
+            node = stack.enter_context(RegtestNode())
+        except NodeUnavailable as error:
+            require(False, str(error))
+            raise
+        node.rpc("setmocktime", int(time.time()) - 3 * 3600)  # tests/host_bridge/test_end_to_end.py says why
+        node.make_wallet()
+        node.mine(1_880)
+        node.rpc("setmocktime", 0)
+        node.mine(11)
+        yield node
+
+
+class Scene:
+    """A bridge on `url`, and `good` devices on it, while the block runs. What is bad is made with `hostile`."""
+
+    def __init__(self, stack, folder, url, names):
+        self.bridge = stack.enter_context(BridgeRuns(folder, url))
+        self.devices = PairedDevices(self.bridge.state)
+        self.good = pair_fleet(self.devices, names)
+
+    def hostile(self, name):
+        key = secrets.token_bytes(32)
+        self.devices.add(name.encode(), key, name)
+        return HostileDevice(name, key)
+
+    def start(self):
+        self.bridge.start()
+        self.bridge.wait(lambda: any(e.get("event") == "index" for e in self.bridge.events))
+
+    @asynccontextmanager
+    async def running(self):
+        context = trusting(self.bridge.certificate)
+        tasks = [asyncio.create_task(one.run(self.bridge.port, context)) for one in self.good]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def all_at(self, block_hash, seconds=60):
+        async with asyncio.timeout(seconds):
+            while not all(one.is_ready and one.client.chain.rules.state.block_hash == block_hash for one in self.good):
+                await asyncio.sleep(0.02)
+
+    async def said(self, *words, seconds=60.0, since=0):
+        """The first line of the log, from number `since` on, that has all these words."""
+        async with asyncio.timeout(seconds):
+            while True:
+                for line in self.bridge.now.lines[since:]:
+                    if all(word in line for word in words):
+                        return line
+                await asyncio.sleep(0.05)
+
+    def end(self):
+        assert self.bridge.peak_memory() < MEMORY, self.bridge.peak_memory()
+        assert all(one.sessions == 1 for one in self.good), [one.sessions for one in self.good]
+        self.bridge.stop()
+
+
+# --- strangers ---
+
+
+async def closed(reader):
+    """Until the other end hangs up; what it said."""
+    heard = b""
+    with contextlib.suppress(OSError):
+        async with asyncio.timeout(20):
+            while data := await reader.read(4096):
+                heard += data
+    return heard
+
+
+async def strangers(port):
+    """One after the other from another address of this computer: no TLS, half of it, and nothing at all."""
+    for said in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"\x7e\x01\x00", b"\x16\x03\x01\x00\x05hello"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+        writer.write(said)
+        assert b"regtest" not in await closed(reader)
+        writer.close()
+
+
+async def flood(port, ended):
+    """Connections without end from one address, of which nothing comes."""
+    held, count = [], 0
+    while not ended.is_set():
+        with contextlib.suppress(OSError):
+            held.append((await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.3", 0)))[1])
+            count += 1
+        if len(held) > 300:
+            held.pop(0).close()
+        await asyncio.sleep(0.002)
+    for writer in held:
+        writer.close()
+    return count
+
+
+async def replayed(port, certificate, said):
+    """What the bridge answers to a session that somebody has recorded."""
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", port, ssl=trusting(certificate), server_hostname=SERVER_NAME
+    )
+    writer.write(said)
+    heard = await closed(reader)
+    writer.close()
+    return heard
+
+
+def test_strangers_of_every_kind_hurt_no_device_that_syncs(node, tmp_path):
+    with ExitStack() as stack:
+        scene = Scene(stack, tmp_path, core_url(node), [f"good-{i}" for i in range(8)])
+        scene.start()
+        bridge = scene.bridge
+        wire = stack.enter_context(contextlib.closing(Relay(bridge.port)))
+
+        async def main():
+            ended = asyncio.Event()
+            flooding = asyncio.create_task(flood(bridge.port, ended))
+            await asyncio.sleep(0.3)
+            async with scene.running():
+                attacks = asyncio.create_task(strangers(bridge.port))
+                # what a device has said to open a session, said again: in TLS of one's own, and the bytes of TLS
+                one = scene.hostile("recorded")
+                await one.dial(wire.port, bridge.certificate)
+                said = await one.open()
+                one.close()
+                assert b"AuthenticationFailed" in await replayed(bridge.port, bridge.certificate, said)
+                reader, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
+                writer.write(bytes(wire.said))
+                assert b"regtest" not in await closed(reader)
+                writer.close()
+                # another's name without its key; nobody's name
+                for name in ("good-1", "nobody"):
+                    with pytest.raises(ConnectionError, match="AuthenticationFailed|NotPaired"):
+                        thief = HostileDevice(name, bytes(32))
+                        await thief.dial(bridge.port, bridge.certificate)
+                        await thief.open()
+                    thief.close()
+                await scene.all_at(best_hash(node))
+                await attacks
+                node.mine(1)
+                await scene.all_at(best_hash(node), 5)
+                ended.set()
+                assert await flooding > 100
+
+        asyncio.run(main())
+        assert any(e.get("event") == "turned_away" for e in bridge.events)
+        scene.end()
+
+
+# --- devices ---
+
+
+async def talk_garbage(scene):
+    device = scene.hostile("garbage")
+    await device.dial(scene.bridge.port, scene.bridge.certificate)
+    await device.open()
+    with contextlib.suppress(ConnectionError):
+        for _ in range(64):
+            device.writer.write(os.urandom(16_384))
+            await device.writer.drain()
+    await scene.said('"garbage (', "BadFrame")
+    device.close()
+
+
+async def ask_for_everything(scene):
+    """All headers, again and again, and never read a byte."""
+    device = scene.hostile("greedy")
+    await device.dial(scene.bridge.port, scene.bridge.certificate)
+    await device.open(credit=1_000_000)
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        async with asyncio.timeout(8):
+            while True:
+                device.writer.write(device.frame(GET_HEADERS, GENESIS, 96))
+                await device.writer.drain()
+    return device  # that stays as it is
+
+
+async def watch_too_much(scene):
+    """One more than a device may; then as many scripts as possible, 64 in each of session after session."""
+    device = scene.hostile("watcher")
+    await device.dial(scene.bridge.port, scene.bridge.certificate)
+    await device.open(credit=1_000_000)
+    for i in range(65):
+        device.writer.write(device.frame(WATCH, i, script_number(i), 0, 1, 0))
+    assert "64 payments at most" in await device.last_words()
+    await scene.said('"watcher (', "BadMessage")
+    device.close()
+    await device.dial(scene.bridge.port, scene.bridge.certificate)
+    for first in range(0, SCRIPTS, 32):  # so many it may send ahead
+        await device.open()
+        for i in range(32):
+            device.writer.write(device.frame(WATCH, i, script_number(first + i), 0, 1, 0))
+        await device.writer.drain()
+    device.close()
+
+
+def script_number(i):
+    return b"\x00\x20" + i.to_bytes(32)
+
+
+def test_devices_that_misbehave_while_the_node_stalls(node, tmp_path):
+    with ExitStack() as stack:
+        faulty = stack.enter_context(FaultyNode(node))
+        scene = Scene(stack, tmp_path, core_url(node, faulty.port), ["good-1", "good-2"])
+        scene.start()
+        wanted = wanted_payments(node, 2, (2,))
+        for client, one in zip(scene.good, wanted, strict=True):
+            request = PaymentRequest(1, one.script_pubkey, one.amount, one.confirmations, one.from_height)
+            client.client.wait_for(request)
+
+        async def main():
+            async with scene.running():
+                await scene.all_at(best_hash(node))
+                faulty.mode = "stall"
+                for one in wanted:
+                    pay(node, one)
+                node.mine(2)
+                results = await asyncio.gather(talk_garbage(scene), ask_for_everything(scene), watch_too_much(scene))
+                # (a device that comes now is served from the bridge's own headers)
+                await come_late(scene)
+                await scene.said("NodeUnreachable", "no answer")
+                faulty.mode = ""
+                await scene.all_at(best_hash(node))
+                async with asyncio.timeout(30):
+                    while not all(any(e[0] == EVENT_CONFIRMED for e in one.events) for one in scene.good):
+                        await asyncio.sleep(0.05)
+                results[1].close()
+
+        asyncio.run(main())
+        scene.end()
+
+
+async def come_late(scene):
+    (late,) = pair_fleet(scene.devices, ["late"])
+    task = asyncio.create_task(late.run(scene.bridge.port, trusting(scene.bridge.certificate)))
+    async with asyncio.timeout(20):
+        while late.height < 2_000:
+            await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+# --- nodes ---
+
+
+def test_a_node_that_lies_and_comes_to_its_senses(node, tmp_path):
+    with ExitStack() as stack:
+        faulty = stack.enter_context(FaultyNode(node))
+        scene = Scene(stack, tmp_path, core_url(node, faulty.port), ["good"])
+        scene.start()
+
+        async def main():
+            async with scene.running():
+                await scene.all_at(best_hash(node))
+                for mode, words in (
+                    ("half", ("NodeLied", "half or no JSON")),
+                    ("page", ("NodeLied", "status 502")),
+                    ("network", ("NodeLied", "another genesis")),
+                    ("lie", ("NodeLied",)),
+                    ("endless", ("NodeLied", "without end")),
+                ):
+                    since = len(scene.bridge.now.lines)
+                    faulty.mode = mode
+                    before = best_hash(node)
+                    node.mine(1)
+                    line = await scene.said(*words, since=since)
+                    assert '"level": "error"' in line, line
+                    assert scene.good[0].client.chain.rules.state.block_hash == before
+                    faulty.mode = ""
+                    await scene.all_at(best_hash(node))
+                    await scene.said("works again", since=since)
+                    errors = [one for one in scene.bridge.now.lines[since:] if '"level": "error"' in one]
+                    assert len(errors) <= 3, errors
+
+        asyncio.run(main())
+        scene.end()
