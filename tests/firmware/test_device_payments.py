@@ -11,7 +11,9 @@ AMOUNT = f"{PAYMENTS[0].amount:,}"
 
 
 def ready(desk: Desk) -> bool:
-    return bool(desk.device.client.state == STATE_READY and desk.device.client.chain.tip_height == desk.chain.best_height)
+    return bool(
+        desk.device.client.state == STATE_READY and desk.device.client.chain.tip_height == desk.chain.best_height
+    )
 
 
 def closed(desk: Desk) -> int:

@@ -127,7 +127,8 @@ def test_a_device_without_settings_can_be_paired(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    "content", ["{", json.dumps({"network": "regtest", "relay_seconds": 0}), json.dumps({"network": "regtest", "till": 1})]
+    "content",
+    ["{", json.dumps({"network": "regtest", "relay_seconds": 0}), json.dumps({"network": "regtest", "till": 1})],
 )
 def test_a_device_with_broken_settings_says_so_and_answers(
     content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

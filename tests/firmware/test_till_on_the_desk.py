@@ -20,7 +20,9 @@ def till(**values: Any) -> dict[str, Any]:
 
 
 def opened(folder: Path, best_height: int = BEFORE, **values: Any) -> Desk:
-    desk = Desk({**till(**values), "store": str(folder / "store")}, archive(best_height), None, folder / "settings.json")
+    desk = Desk(
+        {**till(**values), "store": str(folder / "store")}, archive(best_height), None, folder / "settings.json"
+    )
     desk.run(lambda: desk.view is not None and desk.view[1] == "Coffee")
     return desk
 
@@ -186,7 +188,7 @@ def test_a_record_that_is_damaged(broken: str, folder: Path) -> None:
     ],
 )
 def test_settings_that_cannot_be_used(values: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="settings|non-hex|Non-hex|hex"):
+    with pytest.raises(ValueError, match=r"settings|hex"):
         check_settings(till(**values))
 
 

@@ -69,9 +69,7 @@ def archive(best_height: int = BEFORE) -> ArchiveChain:
     chain.best_height = best_height
     for payment in PAYMENTS:
         proof = proof_from_block(REGTEST, RECORDING.blocks[payment.block_hash], payment.txid)
-        chain.add_payment(
-            payment.script_pubkey, FoundPayment(payment.height, payment.block_hash, payment.txid, proof)
-        )
+        chain.add_payment(payment.script_pubkey, FoundPayment(payment.height, payment.block_hash, payment.txid, proof))
     return chain
 
 
@@ -106,7 +104,7 @@ class Desk:
 
     @property
     def view(self) -> Any:
-        return self.face.screen._shown
+        return self.face.screen._shown if self.face is not None else None
 
     def run(self, until: Callable[[], bool], seconds: float = 60.0) -> None:
         end = self.board.now + seconds * 1000
@@ -123,9 +121,8 @@ class Desk:
         assert self.device.step()
         while self.session.next_report():
             pass
-        if self.face is not None and self.view is not None:
-            if not self.titles or self.titles[-1] != self.view[1]:
-                self.titles.append(self.view[1])
+        if self.view is not None and (not self.titles or self.titles[-1] != self.view[1]):
+            self.titles.append(self.view[1])
 
     def announce(self, height: int) -> None:
         self.chain.best_height = height

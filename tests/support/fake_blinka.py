@@ -64,7 +64,7 @@ class Pull:
     DOWN = object()
 
 
-class SSD1306_I2C:  # noqa: N801 - Adafruit's name
+class SSD1306_I2C:
     pins: Pins
 
     def __init__(self, width: int, height: int, i2c: object, addr: int = 0x3C) -> None:
