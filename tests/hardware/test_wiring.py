@@ -1,0 +1,33 @@
+"""The diagrams are those of the pins as they are now."""
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from hardware import pins
+from hardware.wiring import draw
+
+FOLDER = Path(draw.__file__).parent
+
+
+@pytest.mark.parametrize("name", sorted(draw.DIAGRAMS))
+def test_a_diagram_is_up_to_date(name: str) -> None:
+    drawn = draw.DIAGRAMS[name]()
+    assert (FOLDER / name).read_text() == drawn, "run: python -m hardware.wiring.draw"
+    ElementTree.fromstring(drawn)
+
+
+def test_every_pin_is_drawn_and_none_is_used_twice() -> None:
+    assert {path.name for path in FOLDER.glob("*.svg")} == set(draw.DIAGRAMS)
+    for diagram, prefix, numbers in (
+        (draw.pico(), "GP", (pins.RELAY, pins.BUTTON, pins.LIGHT, pins.BUZZER, pins.DISPLAY_SDA, pins.DISPLAY_SCL)),
+        (
+            draw.raspberry_pi(),
+            "GPIO",
+            (pins.PI_RELAY, pins.PI_BUTTON, pins.PI_LIGHT, pins.PI_BUZZER, pins.PI_DISPLAY_SDA, pins.PI_DISPLAY_SCL),
+        ),
+    ):
+        assert len(set(numbers)) == len(numbers)
+        for number in numbers:
+            assert diagram.count(f"{prefix}{number}, pin ") == 1
