@@ -1,7 +1,7 @@
 """The diagrams are those of the pins as they are now."""
 
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
