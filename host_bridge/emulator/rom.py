@@ -17,6 +17,7 @@ from host_bridge.emulator.micropython import MicroPythonNotFound, find_micropyth
 
 SOURCES = Path(__file__).resolve().parents[2]
 _PACKAGES = ("hardware", "lightclient", "firmware")
+_OF_THE_DESK = ("hardware", "wiring")  # draws diagrams, on a computer
 _MARCH = {"x86_64": "x64", "AMD64": "x64"}  # where MicroPython makes machine code of viper functions
 
 # Runs on CPython: maps the image, then becomes MicroPython. Arguments: image, boot script, heap, script, ...
@@ -86,7 +87,8 @@ def build_rom(work: Path) -> bytes:
     """
     from mpremote.romfs import VfsRomWriter  # noqa: PLC0415 - of the `emulator` extra
 
-    modules = sorted(p.relative_to(SOURCES) for package in _PACKAGES for p in (SOURCES / package).rglob("*.py"))
+    modules = sorted(p.relative_to(SOURCES) for package in _PACKAGES for p in (SOURCES / package).glob("**/*.py"))
+    modules = [module for module in modules if module.parts[:2] != _OF_THE_DESK]
     tree = work / "mpy"
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda module: _compile(module, tree), modules))
