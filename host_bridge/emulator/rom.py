@@ -17,7 +17,6 @@ from host_bridge.emulator.micropython import MicroPythonNotFound, find_micropyth
 
 SOURCES = Path(__file__).resolve().parents[2]
 _PACKAGES = ("hardware", "lightclient", "firmware")
-_OF_THE_DESK = ("hardware", "wiring")  # draws diagrams, on a computer
 _MARCH = {"x86_64": "x64", "AMD64": "x64"}  # where MicroPython makes machine code of viper functions
 
 # Runs on CPython: maps the image, then becomes MicroPython. Arguments: image, boot script, heap, script, ...
@@ -87,8 +86,7 @@ def build_rom(work: Path) -> bytes:
     """
     from mpremote.romfs import VfsRomWriter  # noqa: PLC0415 - of the `emulator` extra
 
-    modules = sorted(p.relative_to(SOURCES) for package in _PACKAGES for p in (SOURCES / package).glob("**/*.py"))
-    modules = [module for module in modules if module.parts[:2] != _OF_THE_DESK]
+    modules = sorted(p.relative_to(SOURCES) for package in _PACKAGES for p in (SOURCES / package).rglob("*.py"))
     tree = work / "mpy"
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda module: _compile(module, tree), modules))

@@ -1,20 +1,19 @@
 """The diagrams are those of the pins as they are now."""
 
-from pathlib import Path
 from xml.etree import ElementTree
 
+import draw_wiring as draw
 import pytest
 
 from hardware import pins
-from hardware.wiring import draw
 
-FOLDER = Path(draw.__file__).parent
+FOLDER = draw.FOLDER
 
 
 @pytest.mark.parametrize("name", sorted(draw.DIAGRAMS))
 def test_a_diagram_is_up_to_date(name: str) -> None:
     drawn = draw.DIAGRAMS[name]()
-    assert (FOLDER / name).read_text() == drawn, "run: python -m hardware.wiring.draw"
+    assert (FOLDER / name).read_text() == drawn, "run: python tools/draw_wiring.py"
     ElementTree.fromstring(drawn)
 
 

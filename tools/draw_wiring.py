@@ -1,14 +1,18 @@
-"""Draws the wiring diagrams beside this file from the pin numbers in hardware/pins.py.
+"""Draws the wiring diagrams in hardware/wiring from the pin numbers in hardware/pins.py.
 
-    python -m hardware.wiring.draw
+    python tools/draw_wiring.py
 
 A test draws them too, and compares.
 """
 
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hardware import pins
 
+FOLDER = Path(__file__).resolve().parents[1] / "hardware" / "wiring"
 _TITLE_FONT = 'font-family="sans-serif" font-size="17" font-weight="bold"'
 _FONT = 'font-family="sans-serif" font-size="12"'
 _SMALL = 'font-family="sans-serif" font-size="10" fill="#444"'
@@ -200,7 +204,7 @@ DIAGRAMS = {"pico.svg": pico, "raspberry-pi.svg": raspberry_pi}
 
 def main() -> None:
     for name, draw in DIAGRAMS.items():
-        (Path(__file__).parent / name).write_text(draw())
+        (FOLDER / name).write_text(draw())
 
 
 if __name__ == "__main__":
