@@ -59,3 +59,15 @@ def note(text: str, path: str = LOG, older: str = OLDER_LOG) -> None:
             os.rename(path, older)
     except OSError:  # the flash is full: the program goes on without
         pass
+
+
+def note_once(text: str) -> None:
+    """The same, unless the log has that line already: what is found at every start need not wear the flash."""
+    try:
+        with open(LOG) as file:
+            for line in file:
+                if line.rstrip() == text:
+                    return
+    except OSError:
+        pass
+    note(text)

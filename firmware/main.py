@@ -11,7 +11,7 @@ if sys.implementation.name == "micropython":
     # and garbage would fill it up before the first collection.
     gc.threshold(16 * 1024)  # type: ignore[attr-defined]
 
-from firmware.console import IS_BOARD, note, say_error
+from firmware.console import IS_BOARD, note, note_once, say_error
 from lightclient.errors import LightClientError, describe
 
 TYPE_CHECKING = False
@@ -66,7 +66,7 @@ def main(settings_path: str = SETTINGS, board: "Board | None" = None, has_stuck_
     for problem in board.problems:
         board.show(problem)
         if IS_BOARD:
-            note(problem)
+            note_once(problem)
     gc.collect()  # the largest buffers come next
     device = make_device(settings, board, settings_path, fault, goes_on)
     if sys.implementation.name == "micropython":

@@ -1,4 +1,4 @@
-"""Where everything is wired. Change it here, and let `hardware/wiring/draw.py` draw the diagrams anew.
+"""Where everything is wired. Change it here, and let `tools/draw_wiring.py` draw the diagrams anew.
 
 GPIO numbers: of the RP2040 or RP2350 on a Pico, of the BCM on a Raspberry Pi. All outputs are high for on.
 The button connects its pin to ground; the board's own resistor pulls it up.

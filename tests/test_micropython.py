@@ -1,4 +1,4 @@
-"""Every file of tests/lightclient runs a second time, on real MicroPython with a 192 KB heap."""
+"""The files of tests/lightclient and of the folders on_both run a second time, on real MicroPython (192 KB heap)."""
 
 import ast
 import os
@@ -17,7 +17,7 @@ DEVICE_TESTS = ROOT / "tests" / "lightclient"
 RUNNER = ROOT / "tests" / "support" / "device_runner.py"
 TIMEOUT = 300  # seconds for one file
 
-FILES = sorted(DEVICE_TESTS.rglob("test_*.py"))
+FILES = sorted(DEVICE_TESTS.rglob("test_*.py")) + sorted((ROOT / "tests").glob("*/on_both/test_*.py"))
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +45,7 @@ def test_nothing_is_overlooked() -> None:
     assert not others, f"not test_*.py, so they would not run on MicroPython: {others}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=[str(p.relative_to(DEVICE_TESTS)) for p in FILES])
+@pytest.mark.parametrize("path", FILES, ids=[str(p.relative_to(ROOT / "tests")) for p in FILES])
 def test_on_micropython(path: Path, cases_folder: Path) -> None:
     try:
         command, needed = device_command("192k", ROOT / "tests" / "support")

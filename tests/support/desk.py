@@ -104,7 +104,7 @@ class Desk:
 
     @property
     def view(self) -> Any:
-        return self.face.screen._shown
+        return self.face.screen._shown if self.face is not None else None
 
     def run(self, until: Callable[[], bool], seconds: float = 60.0) -> None:
         end = self.board.now + seconds * 1000
@@ -121,7 +121,7 @@ class Desk:
         assert self.device.step()
         while self.session.next_report():
             pass
-        if self.face is not None and self.view is not None and self.titles[-1:] != [self.view[1]]:
+        if self.view is not None and (not self.titles or self.titles[-1] != self.view[1]):
             self.titles.append(self.view[1])
 
     def announce(self, height: int) -> None:
