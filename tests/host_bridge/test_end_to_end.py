@@ -1,4 +1,4 @@
-"""A real node, `lightclient bridge`, and devices on real MicroPython: payments confirmed, whatever happens in between."""
+"""A real node, `lightclient bridge`, devices on real MicroPython: payments confirmed, whatever happens in between."""
 
 import os
 import random

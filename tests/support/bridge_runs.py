@@ -1,4 +1,4 @@
-"""The bridge process started again and again on one port and state folder, and what a real node does for it (CPython)."""
+"""The bridge process, started again and again on one port and state folder, and what a node does for it (CPython)."""
 
 import os
 import signal

@@ -167,4 +167,3 @@ class Board:
         os.close(self._far_end)
         if self.line >= 0:
             os.close(self.line)
-

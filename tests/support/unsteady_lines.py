@@ -189,7 +189,7 @@ class Relay:
             while data := one.recv(_PIECE):
                 if kept is not None:
                     kept += data
-                if one.fileno() >= 0 and 0 <= self._cut_after:
+                if one.fileno() >= 0 and self._cut_after >= 0:
                     with self._lock:
                         allowed, self._cut_after = self._cut_after, self._cut_after - len(data)
                     if allowed <= len(data):
