@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import os
-import secrets
 import time
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack
 
 import pytest
-from bridge_runs import BridgeRuns, best_hash, core_url, pay, wanted_payments
+from bridge_runs import best_hash, core_url, pay, wanted_payments
+from bridge_scene import Scene
 from faulty_node import FaultyNode
 from fleet import pair_fleet, trusting
 from hostile_device import HostileDevice
@@ -16,14 +16,12 @@ from regtest_node import NodeUnavailable, RegtestNode
 from support import require
 from unsteady_lines import Relay
 
-from host_bridge.pairing.paired_devices import PairedDevices
 from lightclient.hashes import hash256
 from lightclient.messages import EVENT_CONFIRMED, GET_HEADERS, WATCH
 from lightclient.pairing import SERVER_NAME
 from lightclient.params import REGTEST
 from lightclient.spv.payment import PaymentRequest
 
-MEMORY = 200e6  # bytes: of the bridge's process, whatever happens
 GENESIS = bytes(4) + hash256(REGTEST.genesis_header)  # as a locator
 SCRIPTS = 100_000  # a bridge keeps 8,192
 
@@ -42,54 +40,6 @@ def node():
         node.rpc("setmocktime", 0)
         node.mine(11)
         yield node
-
-
-class Scene:
-    """A bridge on `url`, and `good` devices on it, while the block runs. What is bad is made with `hostile`."""
-
-    def __init__(self, stack, folder, url, names):
-        self.bridge = stack.enter_context(BridgeRuns(folder, url))
-        self.devices = PairedDevices(self.bridge.state)
-        self.good = pair_fleet(self.devices, names)
-
-    def hostile(self, name):
-        key = secrets.token_bytes(32)
-        self.devices.add(name.encode(), key, name)
-        return HostileDevice(name, key)
-
-    def start(self):
-        self.bridge.start()
-        self.bridge.wait(lambda: any(e.get("event") == "index" for e in self.bridge.events))
-
-    @asynccontextmanager
-    async def running(self):
-        context = trusting(self.bridge.certificate)
-        tasks = [asyncio.create_task(one.run(self.bridge.port, context)) for one in self.good]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def all_at(self, block_hash, seconds=60):
-        async with asyncio.timeout(seconds):
-            while not all(one.is_ready and one.client.chain.rules.state.block_hash == block_hash for one in self.good):
-                await asyncio.sleep(0.02)
-
-    async def said(self, *words, seconds=60.0, since=0):
-        """The first line of the log, from number `since` on, that has all these words."""
-        async with asyncio.timeout(seconds):
-            while True:
-                for line in self.bridge.now.lines[since:]:
-                    if all(word in line for word in words):
-                        return line
-                await asyncio.sleep(0.05)
-
-    def end(self):
-        assert self.bridge.peak_memory() < MEMORY, self.bridge.peak_memory()
-        assert all(one.sessions == 1 for one in self.good), [one.sessions for one in self.good]
-        self.bridge.stop()
 
 
 # --- strangers ---
