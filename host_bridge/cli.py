@@ -8,6 +8,7 @@ import typer
 from host_bridge.commands import bridge as cli_bridge
 from host_bridge.commands import checkpoint as cli_checkpoint
 from host_bridge.commands import demo as cli_demo
+from host_bridge.commands import doctor as cli_doctor
 from host_bridge.commands import emulate as cli_emulate
 from host_bridge.commands import headers as cli_headers
 from host_bridge.commands import pair as cli_pair
@@ -67,6 +68,7 @@ app.command("verify", epilog=cli_proofs.VERIFY_EXAMPLES)(cli_proofs.verify)
 app.command("emulate", short_help=cli_emulate.SHORT_HELP, epilog=cli_emulate.EXAMPLES)(cli_emulate.emulate)
 app.command("pair", short_help=cli_pair.SHORT_HELP, epilog=cli_pair.EXAMPLES)(cli_pair.pair)
 app.command("bridge", short_help=cli_bridge.SHORT_HELP, epilog=cli_bridge.EXAMPLES)(cli_bridge.bridge)
+app.command("doctor", short_help=cli_doctor.SHORT_HELP, epilog=cli_doctor.EXAMPLES)(cli_doctor.doctor)
 app.command("demo", short_help=cli_demo.SHORT_HELP, epilog=cli_demo.EXAMPLES)(cli_demo.demo)
 
 if __name__ == "__main__":

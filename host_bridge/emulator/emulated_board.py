@@ -42,6 +42,7 @@ def make_folder(folder: Path, network: str | None) -> dict[str, Any]:
         "device_id": secrets.token_hex(8),
         "board": "simulated",
     }
+    (folder / "store").mkdir(mode=0o700, exist_ok=True)  # set up once: a device whose store has gone says so
     write_settings(path, settings)
     return settings
 

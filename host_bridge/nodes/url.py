@@ -7,6 +7,7 @@ electrum://HOST[:PORT]  electrums://HOST[:PORT][/?certificate=FILE]
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -29,6 +30,14 @@ _MAX_URL = 2000  # characters
 LOCAL = "127.0.0.1"
 
 
+class NoPassword(ValueError):
+    """There is a user to a URL, but no password where it was said to be. `path`: its file, if it was to be in one."""
+
+    def __init__(self, text: str, path: Path | None = None) -> None:
+        super().__init__(text)
+        self.path = path
+
+
 def open_node(url: str) -> Node:
     """The back end for a URL; nothing is asked of it yet. To be called inside the event loop, closed by `close`.
 
@@ -44,6 +53,14 @@ def open_node(url: str) -> Node:
         # what stands before a colon may be a password, so it is not shown
         raise ValueError(f"a node URL begins with one of {', '.join(_FORMS)}")
     return opener(scheme.lower(), rest)
+
+
+def without_password(url: str) -> str:
+    """The URL, for people to see."""
+    scheme, slashes, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    user, at, host = authority.rpartition("@")
+    return f"{scheme}{slashes}{user.partition(':')[0]}{at}{host}{slash}{path}"
 
 
 # --- archive ---
@@ -64,7 +81,23 @@ def _archive(scheme: str, rest: str) -> Node:
 # --- Bitcoin Core ---
 
 
-def _core(scheme: str, rest: str) -> Node:
+@dataclass(frozen=True)
+class CoreUrl:
+    """What a core:// URL says. `cookies`: where the cookie is looked for; empty with user and password."""
+
+    host: str
+    port: int
+    login: Login
+    network: Network | None
+
+    @property
+    def cookies(self) -> list[Path]:
+        return self.login.places if isinstance(self.login, CookieLogin) else []
+
+
+def read_core_url(url: str) -> CoreUrl:
+    """Raises ValueError, in one line without secrets."""
+    scheme, _, rest = url.partition(":")
     parts = _split(scheme, rest)
     options = _options(parts.query, "cookie", "password_file", "network")
     if parts.path not in ("", "/"):
@@ -74,7 +107,12 @@ def _core(scheme: str, rest: str) -> Node:
     named = network.name if network else next((name for name, p in RPC_PORTS.items() if p == port), None)
     if named is None and port is None:
         named = default_network()
-    return CoreNode(host, port or RPC_PORTS[named or "mainnet"], _login(parts, options, named), network)
+    return CoreUrl(host, port or RPC_PORTS[named or "mainnet"], _login(parts, options, named), network)
+
+
+def _core(scheme: str, rest: str) -> Node:
+    told = read_core_url(f"{scheme}:{rest}")
+    return CoreNode(told.host, told.port, told.login, told.network)
 
 
 def _login(parts: SplitResult, options: dict[str, str], network: str | None) -> Login:
@@ -88,16 +126,17 @@ def _login(parts: SplitResult, options: dict[str, str], network: str | None) -> 
         raise ValueError("core: either a user or cookie=FILE")
     password = unquote(parts.password) if parts.password is not None else None
     if password is None and "password_file" in options:
+        path = Path(options["password_file"])
         try:
-            password = read_secret(Path(options["password_file"])).decode()
+            password = read_secret(path).decode()
         except OSError as error:
-            raise ValueError(f"{options['password_file']}: {error.strerror or error}") from None
+            raise NoPassword(f"{path}: {error.strerror or error}", path) from None
         except (NodeError, UnicodeDecodeError):
-            raise ValueError(f"{options['password_file']}: a line with a password belongs there") from None
+            raise NoPassword(f"{path}: a line with a password belongs there", path) from None
     if password is None:
         password = os.environ.get(PASSWORD_VARIABLE)
     if password is None:
-        raise ValueError(f"core: the user's password: in ?password_file=FILE, or in ${PASSWORD_VARIABLE}")
+        raise NoPassword(f"core: the user's password: in ?password_file=FILE, or in ${PASSWORD_VARIABLE}")
     return PasswordLogin(unquote(parts.username), password)
 
 

@@ -23,7 +23,7 @@ from host_bridge.nodes.node import Node, NodeError, NodeInfo, NodeUnreachable
 from host_bridge.nodes.url import open_node
 from host_bridge.pairing.certificate import BadCertificate, load_or_make
 from host_bridge.pairing.paired_devices import BadDeviceList, PairedDevices
-from host_bridge.places import state_folder
+from host_bridge.places import LOCK_FILE, state_folder
 from host_bridge.service.bridge import Bridge
 from host_bridge.service.config import BridgeConfig
 from host_bridge.service.log import FromLogging, Log
@@ -37,7 +37,6 @@ VERSION = f"lightclient {__version__}"
 _FIRST_ANSWER_SECONDS = 3.0  # that the start waits for a node whose network was named: it may be another's
 _LONGEST_PAUSE = 10.0  # between two questions to a node that is away, while nothing can begin without it
 _CLOSE_SECONDS = 0.3
-_LOCK_FILE = "bridge.lock"
 
 
 class BridgeFailed(Exception):
@@ -232,7 +231,7 @@ async def _first_info(node: Node, seconds: float) -> NodeInfo:
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """One bridge on a state folder. Raises Unusable. (The system lets go of it however we end.)"""
-    handle = os.open(folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
