@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "support"), str(ROOT)]
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
 
 from bridge_runs import BridgeRuns, core_url
 from fleet import FleetClient, pair_fleet, trusting
@@ -86,6 +86,7 @@ class Fleet:
 
 async def measured(node: RegtestNode, folder: Path, clients: int, devices: int, blocks: int) -> list[Figure]:
     height = node.rpc("getblockcount")
+    who = f"MicroPython: {devices} devices, beside {clients} clients" if devices else f"{clients} clients"
     with contextlib.ExitStack() as stack:
         bridge = stack.enter_context(BridgeRuns(folder, core_url(node)))
         dials = bridge.port, bridge.certificate.der
@@ -103,11 +104,11 @@ async def measured(node: RegtestNode, folder: Path, clients: int, devices: int, 
             took = [await fleet.news() for _ in range(blocks)]
             sessions = sum(client.sessions for client in members)
             figures = [
-                Figure(f"{clients} clients and {devices} devices: {height:,} headers each", seconds, "s"),
+                Figure(f"{who}: {height:,} headers each", seconds, "s"),
                 Figure("longest wait of a client for a frame", wait, "s", WAIT_GOAL),
                 Figure("a new block reaches all: slowest", max(took), "s", NEWS_GOAL),
                 Figure("a new block reaches all: median", statistics.median(took), "s"),
-                Figure("sessions for each client", sessions / clients, "", 1.0),
+                Figure("sessions that a client has had", sessions / clients, "each", 1.0),
                 Figure("the bridge's memory at its peak", bridge.peak_memory() / 1e6, "MB", MEMORY_GOAL),
                 Figure("the bridge's processor time", bridge.processor_seconds(), "s"),
             ]
@@ -117,8 +118,6 @@ async def measured(node: RegtestNode, folder: Path, clients: int, devices: int, 
             await asyncio.gather(*tasks, return_exceptions=True)
         for board in boards:
             board.require_running()
-        if boards:
-            figures[0].what = "MicroPython among them: " + figures[0].what
         return figures
 
 

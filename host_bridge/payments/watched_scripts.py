@@ -53,6 +53,7 @@ class WatchedScripts:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._scripts: dict[bytes, WatchedScript] = {}
         self._script_of: dict[tuple[object, int], bytes] = {}
+        self._idle: dict[bytes, None] = {}  # those that nobody watches, the longest idle first
         self._clock = clock
         self.payments = 0
         self.proof_bytes = 0
@@ -87,6 +88,7 @@ class WatchedScripts:
             script.low = max(script.low, watch.from_height)
         script.low = min(script.low, watch.from_height)
         script.watchers[key] = watch
+        self._idle.pop(watch.script_pubkey, None)
         self._script_of[key] = watch.script_pubkey
         return script.low <= script.top
 
@@ -95,21 +97,29 @@ class WatchedScripts:
         if script is not None:
             script.watchers.pop((watcher, request_id), None)
             script.idle_since = self._clock()
+            if not script.watchers:
+                self._idle.pop(script.script_pubkey, None)
+                self._idle[script.script_pubkey] = None
 
     def drop_idle(self) -> None:
         """Forget what nobody has watched for a while."""
         before = self._clock() - SCRIPT_LINGERS_SECONDS
-        for script in [s for s in self._scripts.values() if not s.watchers and s.idle_since <= before]:
+        while self._idle:
+            script = self._scripts[next(iter(self._idle))]
+            if script.idle_since > before:
+                break
             self._drop(script)
 
     def _drop_an_idle_one(self) -> bool:
-        idle = [script for script in self._scripts.values() if not script.watchers]
-        if idle:
-            self._drop(min(idle, key=lambda script: script.idle_since))
-        return bool(idle)
+        # at once: a device may watch ever new scripts, and each makes room for itself here
+        if not self._idle:
+            return False
+        self._drop(self._scripts[next(iter(self._idle))])
+        return True
 
     def _drop(self, script: WatchedScript) -> None:
         del self._scripts[script.script_pubkey]
+        self._idle.pop(script.script_pubkey, None)
         self.payments -= len(script.found)
         self.proof_bytes -= script.proof_bytes
 

@@ -41,7 +41,7 @@ def test_there_are_some() -> None:
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS, ids=lambda path: path.stem)
 def test_it_runs(benchmark: Path, headers: Path) -> None:
-    if benchmark.stem == "bench_node":
+    if benchmark.stem in ("bench_node", "bench_fleet"):
         try:
             find_bitcoind()
         except NodeUnavailable as error:

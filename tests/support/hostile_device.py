@@ -6,9 +6,18 @@ import secrets
 from fleet import trusting
 
 from lightclient.errors import LightClientError
-from lightclient.messages import AUTHENTICATE, BRIDGE, CHALLENGE, GOODBYE, HELLO, WELCOME, decode, encode
+from lightclient.messages import (
+    AUTHENTICATE,
+    BRIDGE,
+    CHALLENGE,
+    GOODBYE,
+    HELLO,
+    WELCOME,
+    authentication_mac,
+    decode,
+    encode,
+)
 from lightclient.pairing import SERVER_NAME
-from lightclient.messages import authentication_mac
 from lightclient.wire import FrameReader, encode_frame
 
 

@@ -35,6 +35,31 @@ def test_a_reorg_waits_on_flash_until_it_has_more_work():
     assert not [name for name in files.names() if name[-4:] == ".new"]
 
 
+class SmallPieces(MemoryFiles):
+    """Remembers the longest piece that was read or written at once."""
+
+    longest = 0
+
+    def read_into(self, name, position, buffer):
+        self.longest = max(self.longest, len(buffer))
+        return MemoryFiles.read_into(self, name, position, buffer)
+
+    def write(self, name, data):
+        self.longest = max(self.longest, len(data))
+        MemoryFiles.write(self, name, data)
+
+
+def test_the_base_of_an_epoch_takes_no_large_piece_of_memory():
+    files = SmallPieces()
+    device = Device(files, [])
+    device.sync(BRANCH.fork(47), 8)  # the last of an epoch: the next one's file is made
+    device.store.commit(device.chain.state)
+    assert files.size("000003.hdr") == 1600
+    files.longest = 0
+    assert len(device.store.state_before(47)) > 60
+    assert files.longest < 800  # a whole base was more than a device had in one piece at a reorg
+
+
 def test_below_the_window_nothing_is_changed():
     _, device = synced(BRANCH, 100)
     before = picture(device)
