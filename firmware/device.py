@@ -5,7 +5,7 @@ from firmware.lines import event_line, state_line
 from lightclient import __version__
 from lightclient.client import Client
 from lightclient.compat import const
-from lightclient.errors import StoreError
+from lightclient.errors import LimitExceeded, StoreError
 from lightclient.hashes import hash_to_hex
 from lightclient.headers.chain import HeaderChain
 from lightclient.headers.store import RamStore
@@ -155,7 +155,10 @@ class Device:
             from firmware.control import Control  # noqa: PLC0415 - asked seldom
 
             self._control = Control(self, self._settings_path)
-        return self._control.answer(question, argument)
+        try:
+            return self._control.answer(question, argument)
+        except MemoryError:  # of no use to whoever asked, and no reason to end
+            raise LimitExceeded("no memory for the answer")
 
     def restart_soon(self, why: str) -> None:
         """Say `why`, and start anew when what was said has left by the line and no pulse is under way."""

@@ -82,8 +82,13 @@ def emulate(
     ] = None,
     state_dir: Annotated[Path | None, file_option("The bridge's folder, for --connect.", metavar="DIR")] = None,
     heap: Annotated[
-        int, typer.Option(metavar="KIB", parser=whole_number(64, 65_536), help="Heap of a device, in KiB.")
-    ] = 192,
+        int,
+        typer.Option(
+            metavar="KIB",
+            parser=whole_number(64, 65_536),
+            help="Heap of a device, in KiB: words are twice as long as a board's.",
+        ),
+    ] = 256,
 ) -> None:
     """Run the device program on real MicroPython, as a process of its own on a serial line (a pty).
 

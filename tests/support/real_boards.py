@@ -23,8 +23,7 @@ from lightclient.spv.stored_payments import _ENTRY, _FIRST, _TXID
 
 # Eight payments that wait at once, TLS and a store leave a heap of 192k on a 64-bit computer in pieces too small for a
 # reorg; objects of a board's 32-bit words take about half the room.
-CABLE_HEAP = "192k"
-TLS_HEAP = "256k"
+HEAP = "256k"
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class Board:
         self._settings = self._folder / "settings.json"
         self._settings.write_text(json.dumps(settings))
         self._settings.chmod(0o600)
-        self._heap = CABLE_HEAP if dials is None else TLS_HEAP
+        self._heap = HEAP
         self._process = None
         self.line, self._far_end = os.openpty()
         tty.setraw(self._far_end)
