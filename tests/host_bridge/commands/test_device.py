@@ -200,7 +200,7 @@ def test_a_device_judges_all_headers_before_it_takes_a_state(plugged: Plugged) -
 def test_what_cannot_be_used(tmp_path: Path) -> None:
     state = ("--state-dir", tmp_path)
     nowhere = ("--serial", tmp_path / "nowhere", *state)
-    assert "there is no such port" in complaint("device", "info", *nowhere, code=2)
+    assert "not plugged in" in complaint("device", "info", *nowhere, code=2)
     assert json.loads(run("device", "info", "--json", *nowhere, code=2).stdout)["error"] == "Unusable"
     assert "not KEY=VALUE" in complaint("device", "settings", "relay_seconds", *nowhere, code=2)
     assert "given twice" in complaint("device", "settings", "a=1", "a=2", *nowhere, code=2)
