@@ -1,7 +1,7 @@
 """What differs between MicroPython and CPython; no other file knows that there are two.
 
-One source runs on both: `@micropython.viper` functions are machine code on a device and plain
-Python on a computer. For them `ptr8(b)` and `ptr32(b)` index the bytes or the aligned
+One source runs on both: `@micropython.native` and `@micropython.viper` functions are machine code on
+a device and plain Python on a computer. For the latter `ptr8(b)` and `ptr32(b)` index the bytes or the aligned
 little-endian words of a buffer, and `uint(x)` is an unsigned machine word. CPython does not wrap
 at 32 bits: mask there where it matters.
 """
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     class micropython:
         @staticmethod
+        def native(function: F) -> F: ...
+        @staticmethod
         def viper(function: F) -> F: ...
 
     def const(value: int) -> int: ...
@@ -37,6 +39,10 @@ else:
 
     class micropython:
         """Decorators that leave a function as it is."""
+
+        @staticmethod
+        def native(function):
+            return function
 
         @staticmethod
         def viper(function):

@@ -27,19 +27,37 @@ _HASHES = const(8)
 
 
 @micropython.viper
-def _copy_links(leaf, to: int, buffer, word: int, count: int):  # type: ignore[no-untyped-def]
-    """Copy `count` hashes of 8 words, 20 words apart from `buffer[4 * word:]` on, to word `to` of `leaf`."""
+def _copy_links(leaf, held: int, buffer, word: int, count: int):  # type: ignore[no-untyped-def]
+    """Put `count` hashes of 8 words, 20 words apart from `buffer[4 * word:]` on, after the `held & 7` in `leaf`.
+
+    And the leaf's number before them.
+    """
     target = ptr32(leaf)
     source = ptr32(buffer)
+    target[1] = held >> 3
+    to = 2 + 8 * (held & 7)
     end = to + 8 * count
     while to < end:
         i = 0
         while i < 8:
-            target[to] = source[word]
-            to += 1
-            word += 1
+            target[to + i] = source[word + i]
             i += 1
-        word += 12
+        to += 8
+        word += 20
+
+
+@micropython.viper
+def _copy_children(pair, peaks, level: int, node):  # type: ignore[no-untyped-def]
+    """Put the peak of `level`, then `node`, into `pair`."""
+    target = ptr32(pair)
+    left = ptr32(peaks)
+    right = ptr32(node)
+    start = 8 * level
+    i = 0
+    while i < 8:
+        target[1 + i] = left[start + i]
+        target[9 + i] = right[i]
+        i += 1
 
 
 class Accumulator:
@@ -50,21 +68,22 @@ class Accumulator:
         self._peaks = bytearray(0)  # the peak of level k, if there is one, at 32 * k
         self._leaf = bytearray(_HASHES + 32 * LEAF_HASHES)
         self._leaf[_TAG] = LEAF_TAG
-        self._pair = bytearray(65)
-        self._pair[0] = NODE_TAG
+        self._pair = bytearray(_TAG + 65)
+        self._pair[_TAG] = NODE_TAG
         self._peaks_view = memoryview(self._peaks)
         self._leaf_view = memoryview(self._leaf)
-        self._preimage = self._leaf_view[_TAG:]
+        self._leaf_preimage = self._leaf_view[_TAG:]
+        self._pair_preimage = memoryview(self._pair)[_TAG:]
 
     def clear(self) -> None:
         """Nothing has been appended."""
         self.count = 0
 
-    def snapshot(self) -> "tuple[int, bytes]":
+    def snapshot(self) -> "tuple[int, bytearray]":
         """All of it as it stands, for `go_back`."""
-        return (self.count, bytes(self._leaf) + self._peaks)
+        return (self.count, self._leaf + self._peaks)
 
-    def go_back(self, snapshot: "tuple[int, bytes]") -> None:
+    def go_back(self, snapshot: "tuple[int, bytearray]") -> None:
         """Be again as when `snapshot` was made, here or in another one."""
         self.count, hashes = snapshot
         leaf = len(self._leaf)
@@ -87,6 +106,7 @@ class Accumulator:
         self._leaf[at : at + 32] = block_hash
         self.count += 1
         if self.count & 7 == 0:
+            pack_into("<I", self._leaf, _NUMBER, (self.count >> 3) - 1)
             self._close_leaf()
 
     def append_links(self, buffer: "Buffer", offset: int, count: int, block_hash: "Buffer") -> None:
@@ -94,34 +114,34 @@ class Accumulator:
 
         A header's hash stands in the one that follows it; that of the last is `block_hash`.
         """
+        leaf = self._leaf
         word = (offset + HEADER_SIZE + 4) >> 2  # prev_block_hash of the second header
-        count -= 1
-        while count > 0:
-            slot = self.count & 7
-            step = min(8 - slot, count)
-            _copy_links(self._leaf, (_HASHES >> 2) + 8 * slot, buffer, word, step)
+        held = self.count
+        last = held + count - 1
+        while held < last:
+            step = 8 - (held & 7)
+            step = min(step, last - held)
+            _copy_links(leaf, held, buffer, word, step)
             word += 20 * step
-            count -= step
-            self.count += step
-            if slot + step == 8:
+            held += step
+            self.count = held
+            if held & 7 == 0:
                 self._close_leaf()
         self.append(block_hash)
 
     def _close_leaf(self) -> None:
+        node = sha256(self._leaf_preimage).digest()
         number = (self.count >> 3) - 1
-        pack_into("<I", self._leaf, _NUMBER, number)
-        node = sha256(self._preimage).digest()
-        at = 0
+        level = 0
         # as in adding 1 to a binary number: each 1 at its end is a peak of the size of our node
         while number & 1:
-            pair = self._pair
-            pair[1:33] = self._peaks_view[at : at + 32]
-            pair[33:65] = node
-            node = sha256(pair).digest()
+            _copy_children(self._pair, self._peaks, level, node)
+            node = sha256(self._pair_preimage).digest()
             number >>= 1
-            at += 32
-        if at >= len(self._peaks):
-            self._reserve(at // 32 + 1)
+            level += 1
+        at = 32 * level
+        if at == len(self._peaks):
+            self._reserve(level + 1)
         self._peaks[at : at + 32] = node
 
     def _reserve(self, levels: int) -> None:

@@ -165,25 +165,26 @@ class HeaderRules:
             self._omit("future_time", run)
         return run
 
+    @micropython.native
     def _check_run(self, buffer: "bytearray", offset: int, count: int, fill_links: bool) -> None:
         """Link and proof of work of `count` headers for which the other rules have been checked."""
         state = self.state
         view = memoryview(buffer)
         target = self._target_of(state.normal_bits)
         number = int.from_bytes
+        hasher = sha256  # a local name is found sooner
         previous = state.block_hash
         first = offset
-        end = offset + count * HEADER_SIZE
         try:
-            while offset < end:
-                header = view[offset : offset + HEADER_SIZE]
+            for start in range(first, first + count * HEADER_SIZE, HEADER_SIZE):
+                header = view[start : start + HEADER_SIZE]
                 if fill_links:
                     header[PREV_BLOCK_HASH:MERKLE_ROOT] = previous
                 elif header[PREV_BLOCK_HASH:MERKLE_ROOT] != previous:
-                    raise BadLink("prev_block_hash is not the hash of the header before", self._height(offset, first))
-                found = sha256(sha256(header).digest()).digest()
+                    raise BadLink("prev_block_hash is not the hash of the header before", self._height(start, first))
+                found = hasher(hasher(header).digest()).digest()
                 if number(found, "little") > target:
-                    raise BadProofOfWork("the hash does not meet its target", self._height(offset, first))
+                    raise BadProofOfWork("the hash does not meet its target", self._height(start, first))
                 previous = found
                 offset += HEADER_SIZE
         finally:

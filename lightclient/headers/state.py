@@ -2,9 +2,10 @@
 
 from array import array
 
-from lightclient.headers.header import read_bits, read_time
+from lightclient.compat import micropython, ptr32
+from lightclient.headers.header import TIME, read_bits, read_time
 from lightclient.headers.target import bits_to_target, work
-from lightclient.limits import EPOCH, HEADER_SIZE, MEDIAN_TIME_SPAN
+from lightclient.limits import EPOCH, MEDIAN_TIME_SPAN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +13,20 @@ if TYPE_CHECKING:
     from lightclient.params import Network
     from lightclient.serialize import Buffer
 
-    Snapshot = tuple[int, bytes, int, int, bytes, int, bool, int, int, int, int, bool, tuple[int, bytes] | None]
+    Snapshot = tuple[int, bytes, int, int, bytes, int, bool, int, int, int, int, bool, tuple[int, bytearray] | None]
+
+
+@micropython.viper
+def _copy_times(times, height: int, buffer, word: int, count: int):  # type: ignore[no-untyped-def]
+    """Put `count` times, the last of them that of `height` at `buffer[4 * word:]`, into their slots of `times`."""
+    target = ptr32(times)
+    source = ptr32(buffer)
+    slot = height % 11  # MEDIAN_TIME_SPAN
+    while count > 0:
+        target[slot] = source[word]
+        word -= 20
+        count -= 1
+        slot = slot - 1 if slot > 0 else 10
 
 
 class ChainState:
@@ -133,8 +147,7 @@ class ChainState:
         `offset` is a multiple of 4, `block_hash` that of the last one.
         """
         height = self.height + count
-        for i in range(min(count, MEDIAN_TIME_SPAN)):
-            self.times[(height - i) % MEDIAN_TIME_SPAN] = read_time(buffer, offset + HEADER_SIZE * (count - 1 - i))
+        _copy_times(self.times, height, buffer, (offset + TIME) // 4 + 20 * (count - 1), min(count, MEDIAN_TIME_SPAN))
         self.times_known = min(self.times_known + count, MEDIAN_TIME_SPAN)
         self.height = height
         self.block_hash = block_hash

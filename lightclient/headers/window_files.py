@@ -60,6 +60,7 @@ class WindowFiles:
         self._branch = NO_BRANCH  # epoch from which on .new files count
         self._branch_made = False
         self._fork = -1
+        self._is_exact = False  # the file that grows ends with the last header written
         self._pair_of_headers = bytearray(HEADER_SIZE + MERKLE_ROOT)
 
     # --- opening ---
@@ -125,6 +126,7 @@ class WindowFiles:
         self._committed_time = state.time
         self._count = 0
         self._branch = NO_BRANCH
+        self._is_exact = False
         if self.first_height > self.tip_height + 1:
             raise CorruptStore("chain: the window begins above the tip")
 
@@ -195,15 +197,9 @@ class WindowFiles:
         epoch = (self._written + 1) // self.interval
         if not self._windowed or height + 1 >= (epoch + 1) * self.interval:
             return 0
-        start = self._size_up_to(epoch, height)
-        count = min(
-            (self.files.size(epoch_file(epoch)) - start) // HEADER_SIZE,
-            len(buffer) // HEADER_SIZE,
-            (epoch + 1) * self.interval - 2 - height,
-        )
-        if count > 0:
-            self.files.read_into(epoch_file(epoch), start, memoryview(buffer)[: count * HEADER_SIZE])
-        return max(count, 0)
+        count = min(len(buffer) // HEADER_SIZE, (epoch + 1) * self.interval - 2 - height)
+        view = memoryview(buffer)[: count * HEADER_SIZE]
+        return self.files.read_into(epoch_file(epoch), self._size_up_to(epoch, height), view) // HEADER_SIZE
 
     # --- reading ---
 

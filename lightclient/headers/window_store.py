@@ -167,6 +167,7 @@ class WindowStore(WindowFiles):
             return
         self._count = 0
         self._written = height
+        self._is_exact = False
         if self._branch != NO_BRANCH and height >= self._fork:
             self._cut_to_known()  # the branch itself goes back
             return
@@ -224,10 +225,13 @@ class WindowStore(WindowFiles):
         if count == 0:
             return
         self._in_room_for_both(self._append_once, view)
+        self._is_exact = True
         self._written += count
 
     def _append_once(self, view: memoryview) -> None:
-        self._cut_to_known()  # what an append left that did not fit
+        if not self._is_exact:
+            self._cut_to_known()  # what an append left that did not fit, or a cut
+        self._is_exact = False
         self.files.append(self._name_of((self._written + 1) // self.interval), view)
 
     def _pass_border(self, height: int, checkpoint: bytes) -> None:
@@ -270,6 +274,7 @@ class WindowStore(WindowFiles):
                 self.files.remove(name)
         self._branch = NO_BRANCH
         self._branch_made = False
+        self._is_exact = False
 
     def _in_room_for_both(self, write: "Callable[..., None]", *args: object) -> None:
         """Call `write`. When it runs out of room, make room for the next try."""

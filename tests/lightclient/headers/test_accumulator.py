@@ -158,7 +158,7 @@ def test_memory():
     another = Accumulator()
     assert heap_used() - used < 2048
     batch = bytearray(HEADER_SIZE * MAX_BATCH_HEADERS)
-    no_allocation(_copy_links, accumulator._leaf, 2, batch, 21, 8)
+    no_allocation(_copy_links, accumulator._leaf, 0, batch, 21, 8)
     last = bytes(32)
     for _ in range(4):  # 48 leaves
         another.append_links(batch, 0, MAX_BATCH_HEADERS, last)
