@@ -6,7 +6,6 @@ import time
 
 from machine import Pin, reset, unique_id
 
-from firmware.console import say
 from hardware.pins import BUTTON, LED, RELAY
 from lightclient.compat import const
 
@@ -35,8 +34,7 @@ class PicoBoard:
         self._led.value(1 if on else 0)
 
     def show(self, text: str) -> None:
-        """One line for a person: without a display, into the log."""
-        say(text)
+        """One line for a person: this board has no display."""
 
     def restart(self) -> None:
         reset()

@@ -36,7 +36,7 @@ def firmware_image() -> Path:
 
 def files_with(settings: dict[str, Any]) -> bytes:
     """A board's file system that holds just these settings."""
-    return make_image({"settings.json": json.dumps(settings).encode()}, FILES_SIZE)
+    return make_image({"settings.json": json.dumps(settings).encode(), "store": None}, FILES_SIZE)
 
 
 class BoardAndBridge:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support import require
 
-from host_bridge.emulator.emulator import micropython
+from host_bridge.emulator import micropython
 from host_bridge.emulator.micropython import MicroPythonNotFound, find_micropython, micropython_command
 
 

@@ -11,8 +11,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from host_bridge.pairing import private_files
 from host_bridge.pairing.certificate import CERTIFICATE_FILE, KEY_FILE, BadCertificate, load_or_make
-from host_bridge.pairing.pairing import private_files
 from host_bridge.pairing.private_files import write_private
 from lightclient.limits import MAX_CERTIFICATE
 

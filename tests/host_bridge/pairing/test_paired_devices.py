@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from host_bridge.pairing import paired_devices, private_files
 from host_bridge.pairing.paired_devices import DEVICES_FILE, BadDeviceList, PairedDevices
-from host_bridge.pairing.pairing import paired_devices, private_files
 
 DOOR = b"door-001"
 TILL = b"\x00\xff"

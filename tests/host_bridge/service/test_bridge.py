@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import pytest
 from bridge_lines import DeviceOnLine, LiveArchive, MemoryLine, NoDevices, Said, hello, until
 
+from host_bridge.service import device_link
 from host_bridge.service.bridge import Bridge
-from host_bridge.service.main import device_link
 from lightclient.limits import MAX_OUTPUT
 from lightclient.messages import GET_HEADERS, GOODBYE, PING, encode
 from lightclient.wire import FrameReader, encode_frame

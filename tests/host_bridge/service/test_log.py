@@ -8,8 +8,8 @@ import re
 import threading
 import time
 
+from host_bridge.service import log as log_module
 from host_bridge.service.log import INFO, WARNING, DeviceLog, FromLogging, Log
-from host_bridge.service.main import log as log_module
 
 
 def said(write, **options):
