@@ -34,6 +34,9 @@ def head_length(first: int) -> int:
 def read_head(buffer: "Buffer", offset: int, major: int, maximum: int) -> int:
     """The argument of the head at `offset`, which is whole and of type `major`; at most `maximum`."""
     first = buffer[offset]
+    short = first & 0x1F
+    if first >> 5 == major and short < 24 and short <= maximum:  # most are like this
+        return short
     if first >> 5 != major:
         raise NonCanonicalEncoding("CBOR: " + _NAMES[first >> 5] + " where " + _NAMES[major] + " belongs")
     length = head_length(first)

@@ -3,6 +3,9 @@
 Source of the rules: Core `merkle.cpp` ComputeMerkleRoot (CVE-2012-2459) and Electrum `verifier.py`.
 """
 
+from hashlib import sha256
+
+from lightclient.compat import micropython
 from lightclient.errors import (
     DepthMismatch,
     IndexOutOfRange,
@@ -10,7 +13,6 @@ from lightclient.errors import (
     LimitExceeded,
     MerkleRootMismatch,
 )
-from lightclient.hashes import hash256
 from lightclient.limits import MAX_MERKLE_DEPTH
 
 TYPE_CHECKING = False
@@ -52,23 +54,40 @@ class MerkleFold:
 
         Raises LeftSiblingDuplicate, DepthMismatch for a sibling too many.
         """
-        level = self._level
-        if level >= self._depth:
-            raise DepthMismatch("branch of more than %d hashes" % self._depth)
+        self.add_run(buffer, offset, 1)
+
+    @micropython.native
+    def add_run(self, buffer: "Buffer", offset: int, count: int) -> None:
+        """Fold in the `count` siblings that stand one after the other at `buffer[offset:]`; raises as `add` does."""
+        hasher = sha256  # a local name is found sooner
+        siblings = memoryview(buffer)
         pair = self._pair
-        if self._index >> level & 1:
-            pair[:32] = buffer[offset : offset + 32]
-            pair[32:] = self._node
-            # CVE-2012-2459: an odd row is padded with a copy of its last node on the right, so a node
-            # that equals its left sibling is that copy and stands for no transaction. An equal right
-            # sibling is the ordinary padding itself.
-            if self._view[:32] == self._view[32:]:
-                raise LeftSiblingDuplicate("at level %d the node equals its left sibling" % level)
-        else:
-            pair[:32] = self._node
-            pair[32:] = buffer[offset : offset + 32]
-        self._node = hash256(pair)
-        self._level = level + 1
+        view = self._view
+        depth = self._depth
+        level = self._level
+        path = self._index >> level
+        node = self._node
+        while count:
+            if level >= depth:
+                raise DepthMismatch("branch of more than %d hashes" % depth)
+            if path & 1:
+                view[:32] = siblings[offset : offset + 32]
+                view[32:] = node
+                # CVE-2012-2459: an odd row is padded with a copy of its last node on the right, so a node
+                # that equals its left sibling is that copy and stands for no transaction. An equal right
+                # sibling is the ordinary padding itself.
+                if view[:32] == node:
+                    raise LeftSiblingDuplicate("at level %d the node equals its left sibling" % level)
+            else:
+                view[:32] = node
+                view[32:] = siblings[offset : offset + 32]
+            node = hasher(hasher(pair).digest()).digest()
+            path >>= 1
+            level += 1
+            offset += 32
+            count -= 1
+        self._node = node
+        self._level = level
 
     def finish(self, merkle_root: "Buffer") -> None:
         """Raises DepthMismatch for missing siblings, MerkleRootMismatch."""

@@ -6,7 +6,7 @@ A header that the chain no longer has waits for the path, the last of the values
 """
 
 from lightclient.cbor import MAP, head_length, read_head
-from lightclient.compat import const
+from lightclient.compat import const, micropython
 from lightclient.errors import (
     DepthMismatch,
     EncodingError,
@@ -38,12 +38,26 @@ if TYPE_CHECKING:
     from lightclient.spv.anchor import Chain
 
 
+# The keys of container.py, as numbers to the compiler.
+_KEY_VERSION = const(0)
+_KEY_NETWORK = const(1)
+_KEY_HEIGHT = const(2)
+_KEY_HEADER = const(3)
+_KEY_TXID = const(4)
+_KEY_INDEX = const(5)
+_KEY_DEPTH = const(6)
+_KEY_TRANSACTION = const(7)
+_KEY_BRANCH = const(8)
+_KEY_COINBASE = const(9)
+_KEY_COINBASE_BRANCH = const(10)
+_KEY_PATH = const(11)
+
 # States: what has just been gathered or passed.
 _MAP_HEAD = const(0)
 _ITEM_HEAD = const(1)
 _ITEM_VALUE = const(2)
 _STRING = const(3)
-_SIBLING = const(4)
+_SIBLINGS = const(4)
 _PATH_SIZE = const(5)
 
 # `stage`: the check under way, for a display. The last one means that all have passed, and no byte is left over.
@@ -89,20 +103,16 @@ class ProofVerifier(StreamParser):
         self.block_hash = ZERO_HASH
         self.index = 0
         self.coinbase_txid = ZERO_HASH
+        self.anchored = False
         self.matches = 0
         self.output_index = -1
         self.output_value = 0
         self._refused = True  # until `begin`
-        self._key = container.VERSION
+        self._key = _KEY_VERSION
         self._pairs = 0
         self._depth = 0
         self._has_path = False
-        self._left = 0  # hashes of the present branch or path still to come
-
-    @property
-    def anchored(self) -> bool:
-        """Whether the header is in the chain."""
-        return self.anchor.anchored
+        self._left = 0  # hashes of the path
 
     def begin(self, network: "Network", chain: "Chain | None", script_pubkey: "bytes | None" = None) -> None:
         """Start on a proof for `network`.
@@ -144,39 +154,51 @@ class ProofVerifier(StreamParser):
     def _passed(self, data: "Buffer", start: int, end: int) -> None:
         self._walk.feed(data, start, end)
 
+    def _recorded(self, data: "Buffer", start: int, count: int) -> None:
+        if self._key != _KEY_PATH:
+            self._fold.add_run(data, start, count)
+            return
+        for offset in range(start, start + 32 * count, 32):
+            self.anchor.add(data, offset)
+
     def _item(self, key: int) -> None:
         """Next comes `key` and the head of its value."""
         self._key = key
         self._gather(2, _ITEM_HEAD)
 
+    @micropython.native
     def _step(self, state: int) -> None:
         scratch = self.scratch
-        if state == _SIBLING:
-            (self.anchor if self._key == container.PATH else self._fold).add(scratch, 0)
-            self._next_sibling()
-        elif state == _STRING:
-            self._take_string()
-        elif state == _ITEM_HEAD:
+        if state == _ITEM_HEAD:
             if scratch[0] != self._key:  # keys of one byte, in ascending order, none left out
                 raise NonCanonicalEncoding("byte %02x where key %d belongs" % (scratch[0], self._key))
-            self._gather(head_length(scratch[1]) - 1, _ITEM_VALUE, 2)
+            more = head_length(scratch[1]) - 1
+            if more:
+                self._gather(more, _ITEM_VALUE, 2)
+            else:
+                self._take_value(read_head(scratch, 1, container.MAJOR[self._key], container.MAXIMUM[self._key]))
         elif state == _ITEM_VALUE:
             self._take_value(read_head(scratch, 1, container.MAJOR[self._key], container.MAXIMUM[self._key]))
+        elif state == _STRING:
+            self._take_string()
+        elif state == _SIBLINGS:
+            self._end_of_siblings()
         elif state == _PATH_SIZE:
             self.anchor.begin_path(self.height, self.block_hash, read_uint32_le(scratch, 0), self._left)
-            self._next_sibling()
+            self._records(self._left, 32, _SIBLINGS)
         else:
             if head_length(scratch[0]) != 1:
                 raise NonCanonicalEncoding("not a map of a few pairs")
             self._pairs = read_head(scratch, 0, MAP, container.MAX_PAIRS)
-            self._item(container.VERSION)
+            self._item(_KEY_VERSION)
 
     # --- what they are ---
 
+    @micropython.native
     def _take_value(self, value: int) -> None:
         """The value of an integer, the length of a string."""
         key = self._key
-        if key == container.VERSION:
+        if key == _KEY_VERSION:
             if value != container.FORMAT_VERSION:
                 raise NonCanonicalEncoding("format version %d, 1 belongs" % value)
             if not container.WITHOUT_COINBASE <= self._pairs <= container.WITH_COINBASE + 1:
@@ -184,30 +206,30 @@ class ProofVerifier(StreamParser):
             self._has_path = self._pairs % 2 == 0  # one pair more than 9 or 11
             self._pairs -= self._has_path
             self.stage = _CHECK_NETWORK
-            self._item(container.NETWORK)
-        elif key == container.NETWORK:
+            self._item(_KEY_NETWORK)
+        elif key == _KEY_NETWORK:
             self._gather(value, _STRING)
-        elif key == container.HEIGHT:
+        elif key == _KEY_HEIGHT:
             self.height = value
-            self._item(container.HEADER)
-        elif key in (container.HEADER, container.TXID):
+            self._item(_KEY_HEADER)
+        elif key in (_KEY_HEADER, _KEY_TXID):
             if value != container.MAXIMUM[key]:
                 raise TruncatedInput("%s of %d bytes, it has %d" % (container.KEYS[key], value, container.MAXIMUM[key]))
             self._gather(value, _STRING)
-        elif key == container.INDEX:
+        elif key == _KEY_INDEX:
             self.index = value
             if value and self._pairs == container.WITHOUT_COINBASE:
                 # CVE-2017-12842: only the coinbase's branch pins the depth of the tree
                 raise MissingCoinbaseProof("index %d is not the coinbase, and its proof is missing" % value)
-            self._item(container.DEPTH)
-        elif key == container.DEPTH:
+            self._item(_KEY_DEPTH)
+        elif key == _KEY_DEPTH:
             self._depth = value
             self.stage = _CHECK_TRANSACTION
-            self._item(container.TRANSACTION)
-        elif key in (container.TRANSACTION, container.COINBASE):
-            self._walk.begin(value, self._script_pubkey if key == container.TRANSACTION else None)
+            self._item(_KEY_TRANSACTION)
+        elif key in (_KEY_TRANSACTION, _KEY_COINBASE):
+            self._walk.begin(value, self._script_pubkey if key == _KEY_TRANSACTION else None)
             self._pass(value, _STRING)
-        elif key == container.PATH:
+        elif key == _KEY_PATH:
             if value % 32 != SIZE_BYTES:
                 raise PathMismatch("path of %d bytes, 4 and 32 a hash belong there" % value, self.height)
             self._left = value // 32
@@ -218,27 +240,26 @@ class ProofVerifier(StreamParser):
                     "%s of %d bytes, a tree of depth %d needs %d"
                     % (container.KEYS[key], value, self._depth, 32 * self._depth)
                 )
-            self._left = self._depth
-            self._next_sibling()
+            self._records(self._depth, 32, _SIBLINGS)
 
     def _take_string(self) -> None:
         key = self._key
-        if key == container.NETWORK:
+        if key == _KEY_NETWORK:
             self._check_network()
-            self._item(container.HEIGHT)
-        elif key == container.HEADER:
+            self._item(_KEY_HEIGHT)
+        elif key == _KEY_HEADER:
             self.header[:] = self.scratch
             self._check_header()
-            self._item(container.TXID)
-        elif key == container.TXID:
+            self._item(_KEY_TXID)
+        elif key == _KEY_TXID:
             self.txid[:] = self.scratch[:32]
-            self._item(container.INDEX)
-        elif key == container.TRANSACTION:
+            self._item(_KEY_INDEX)
+        elif key == _KEY_TRANSACTION:
             self._check_transaction()
-            self._item(container.BRANCH)
+            self._item(_KEY_BRANCH)
         else:
             self._check_coinbase()
-            self._item(container.COINBASE_BRANCH)
+            self._item(_KEY_COINBASE_BRANCH)
 
     def _params(self) -> "Network":
         network = self._network
@@ -259,6 +280,7 @@ class ProofVerifier(StreamParser):
         check_proof_of_work(self.block_hash, bits_to_target(read_bits(header, 0), self._params(), height), height)
         self.stage = _CHECK_CHAIN
         self.anchor.check_header(height, header, self._has_path)
+        self.anchored = self.anchor.anchored
 
     def _check_transaction(self) -> None:
         walk = self._walk
@@ -283,21 +305,18 @@ class ProofVerifier(StreamParser):
         self._fold.start(walk.txid, 0, self._depth)
         self.stage = _CHECK_COINBASE_BRANCH
 
-    def _next_sibling(self) -> None:
-        if self._left:
-            self._left -= 1
-            self._gather(32, _SIBLING)
-            return
-        if self._key == container.PATH:
+    def _end_of_siblings(self) -> None:
+        if self._key == _KEY_PATH:
             self.anchor.finish()
+            self.anchored = self.anchor.anchored
             self._finish()
             return
         self._fold.finish(read_merkle_root(self.header, 0))
-        if self._key == container.BRANCH and self._pairs == container.WITH_COINBASE:
+        if self._key == _KEY_BRANCH and self._pairs == container.WITH_COINBASE:
             self.stage = _CHECK_COINBASE
-            self._item(container.COINBASE)
+            self._item(_KEY_COINBASE)
         elif self._has_path:
             self.stage = _CHECK_PATH
-            self._item(container.PATH)
+            self._item(_KEY_PATH)
         else:
             self._finish()

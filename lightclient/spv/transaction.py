@@ -7,8 +7,12 @@ walk never reads beyond the size that the container announced.
 
 Layout (BIP144; Core: UnserializeTransaction), integers little-endian, [] only with witness:
 version 4, [marker 00, flag 01], inputs, outputs, [witness of each input], lock_time 4.
+
+A transaction that comes in one piece is looked through by machine code first (ordinary.py). What is in
+any way unusual there is left to the walk, which alone decides what is refused, and why.
 """
 
+from array import array
 from hashlib import sha256
 
 from lightclient import limits
@@ -22,6 +26,7 @@ from lightclient.errors import (
 )
 from lightclient.hashes import ZERO_HASH
 from lightclient.serialize import compact_size_length, read_compact_size, read_uint64_le
+from lightclient.spv import ordinary
 from lightclient.stream import StreamParser
 
 TYPE_CHECKING = False
@@ -68,6 +73,7 @@ class TransactionWalk(StreamParser):
         self.coinbase_prefix = bytearray(_PREFIX)
         self._wanted: "bytes | None" = None
         self._sha = sha256()
+        self._found = array("i", [0] * ordinary.WORDS)
         self._reset()
 
     def _reset(self) -> None:
@@ -88,7 +94,7 @@ class TransactionWalk(StreamParser):
         self._items = 0
         self._any_item = False
         self._total = 0
-        self._value = 0
+        self._value = 0  # of the present output
         self._hashing = True
         self._matching = False
         self._run = 0  # bytes of the present script that have passed
@@ -113,6 +119,50 @@ class TransactionWalk(StreamParser):
         self._gather(5, _VERSION)
 
     # --- how the bytes come ---
+
+    def feed(self, data: "Buffer", start: int, end: int) -> None:
+        """Take `data[start:end]`. Raises the error of the first rule that is broken."""
+        whole = self.position == 0 and end - start == self._size
+        if not (whole and self._take_ordinary(data, start, end)):
+            StreamParser.feed(self, data, start, end)
+
+    def _take_ordinary(self, data: "Buffer", start: int, end: int) -> bool:
+        """Take the whole transaction at once, if it is an ordinary one; False: nothing is done."""
+        wanted = self._wanted
+        found = self._found
+        if wanted is None:
+            is_ordinary = ordinary.look_through(data, start, end, b"", -1, found)
+        else:
+            is_ordinary = ordinary.look_through(data, start, end, wanted, len(wanted), found)
+        body = found[ordinary.BODY]
+        body_end = found[ordinary.BODY_END]
+        stripped_size = body_end - body + 8  # version and lock_time
+        if not is_ordinary or stripped_size == _NODE_PAIR:
+            return False
+        view = memoryview(data)
+        if body == start + 4:
+            sha = sha256(view[start:end])
+        else:
+            sha = sha256(view[start : start + 4])
+            sha.update(view[body:body_end])
+            sha.update(view[end - 4 : end])
+        self.txid = sha256(sha.digest()).digest()
+        self.stripped_size = stripped_size
+        self.position = self._size
+        if found[ordinary.ONE_INPUT]:
+            script = found[ordinary.SCRIPT]
+            size = self.coinbase_script_size = found[ordinary.SCRIPT_SIZE]
+            self.is_coinbase = view[body + 1 : body + 1 + _OUTPOINT] == _NULL_PREVOUT
+            if self.is_coinbase:
+                count = min(_PREFIX, size + 4)
+                self.coinbase_prefix[:count] = view[script : script + count]
+        self.matches = found[ordinary.MATCHES]
+        if self.matches:
+            self.output_index = found[ordinary.LARGEST]
+            self.output_value = read_uint64_le(data, found[ordinary.LARGEST_AT])
+        self._want = 0
+        self._finish()
+        return True
 
     def _passed(self, data: "Buffer", start: int, end: int) -> None:
         if self._hashing:

@@ -55,12 +55,10 @@ def test_pieces_of_any_size():
     parser = Records()
     for step in (1, 2, 3, 5, 7, 50, len(INPUT)):
         parser.start()
-        assert not parser.done
         for i in range(0, len(INPUT), step):
             end = min(i + step, len(INPUT))
             parser.feed(INPUT, i, end)
             assert parser.position == end
-        assert parser.done
         parser.close()
         assert parser.found == FOUND
 
@@ -77,7 +75,6 @@ def test_ends_early():
     for cut in range(len(INPUT)):
         parser = Records()
         parser.feed(INPUT, 0, cut)
-        assert not parser.done
         error = raises(TruncatedInput, parser.close)
         assert str(cut) in str(error)
 
