@@ -102,8 +102,7 @@ class StreamParser:
             if mode == _DONE:
                 raise TrailingData(str(end - start) + " bytes after the end, at byte " + str(self.position))
             count = end - start
-            if count > want:
-                count = want
+            count = min(count, want)
             if mode == _GATHER:
                 self._have = _copy(data, start, count, self.scratch, self._have)
             elif mode == _PASS:

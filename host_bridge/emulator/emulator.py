@@ -17,6 +17,7 @@ from host_bridge.emulator.rom import SOURCES, device_command
 from host_bridge.sessions.session import BridgeSession
 
 DEVICE_HEAP = "192k"  # a Pico W has 201 KB; MicroPython on a 64-bit computer needs more for the same
+WHOLE_DEVICE_HEAP = "256k"  # ... with TLS, a store, pairing and its owner\'s questions as well
 _READ_SIZE = 4096
 _STOP_SECONDS = 5.0
 

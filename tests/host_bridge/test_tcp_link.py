@@ -16,7 +16,7 @@ from firmware.either_link import EitherLink
 from firmware.tcp_link import TcpLink
 from hardware.simulated import SimulatedBoard
 from host_bridge.demo.recording import Recording
-from host_bridge.emulator.emulator import DeviceStopped, EmulatedDevice
+from host_bridge.emulator.emulator import WHOLE_DEVICE_HEAP, DeviceStopped, EmulatedDevice
 from host_bridge.emulator.micropython import MicroPythonNotFound, find_micropython
 from host_bridge.pairing.certificate import Certificate, load_or_make
 from host_bridge.payments.proofs import proof_from_block
@@ -69,7 +69,7 @@ def running(values: dict[str, Any]) -> Iterator[EmulatedDevice]:
         find_micropython()
     except MicroPythonNotFound as error:
         require(False, str(error))
-    with EmulatedDevice(values) as device:
+    with EmulatedDevice(values, WHOLE_DEVICE_HEAP) as device:
         try:
             yield device
         finally:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from support import require
 
+from host_bridge.emulator.emulator import WHOLE_DEVICE_HEAP
 from host_bridge.emulator.micropython import MicroPythonNotFound, require_micropython
 from host_bridge.emulator.rom import SOURCES, device_command
 from host_bridge.pairing.paired_devices import PairedDevices
@@ -20,10 +21,6 @@ from host_bridge.stores.store_check import check_store
 from host_bridge.stores.store_folder import OpenedStore, read_folder
 from lightclient.params import REGTEST
 from lightclient.spv.stored_payments import _ENTRY, _FIRST, _TXID
-
-# Eight payments that wait at once, TLS and a store leave a heap of 192k on a 64-bit computer in pieces too small for a
-# reorg; objects of a board's 32-bit words take about half the room.
-HEAP = "256k"
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ class Board:
         self._settings = self._folder / "settings.json"
         self._settings.write_text(json.dumps(settings))
         self._settings.chmod(0o600)
-        self._heap = HEAP
+        self._heap = WHOLE_DEVICE_HEAP
         self._process = None
         self.line, self._far_end = os.openpty()
         tty.setraw(self._far_end)

@@ -1,5 +1,6 @@
 """`lightclient doctor` as a user to whom files are closed. As root, in a child process that is nobody's."""
 
+import encodings.idna  # noqa: F401 - for addresses, while its file can still be read
 import grp
 import json
 import os

@@ -15,7 +15,7 @@ from support import require
 from firmware.pairing import pair_device, paired_settings, store_pairing
 from firmware.settings import Settings, load_settings
 from hardware.board import RESTART
-from host_bridge.emulator.emulator import DeviceStopped, EmulatedDevice
+from host_bridge.emulator.emulator import WHOLE_DEVICE_HEAP, DeviceStopped, EmulatedDevice
 from host_bridge.emulator.micropython import MicroPythonNotFound, find_micropython
 from host_bridge.pairing.certificate import load_or_make
 from host_bridge.pairing.line import pair_over
@@ -75,7 +75,7 @@ def plugged_in(settings: dict[str, Any]) -> Iterator[PluggedIn]:
         find_micropython()
     except MicroPythonNotFound as error:
         require(False, str(error))
-    with EmulatedDevice(settings) as device:
+    with EmulatedDevice(settings, WHOLE_DEVICE_HEAP) as device:
         yield PluggedIn(device)
 
 
