@@ -1,5 +1,6 @@
 """A device: its client, its link, its board and its store. All objects are made here."""
 
+from firmware import heap
 from firmware.console import say_error
 from firmware.screen import event_line, state_line
 from lightclient import __version__
@@ -52,9 +53,15 @@ class Device:
             self.client.wait_for(request)
         self._relay_ms = settings.relay_ms
         self._relay_off_at = 0
+        self._collect_every = 0
+        self._until_collection = 0  # bytes that may come from the line
         self._paid: "list[tuple[int, bytes]]" = []
         # Their payments count as acted on: whether the relay had moved is for a person to find out.
         self._cut_short = self._acted.unfinished()
+
+    def settle(self) -> None:
+        """All that stays has been made: from now on, garbage is collected between batches."""
+        self._until_collection = self._collect_every = heap.loaded()
 
     def step(self) -> bool:
         """Wait a little for bytes and deal with them. False when the line is closed."""
@@ -88,6 +95,11 @@ class Device:
             if not output:
                 break
             link.write(output)
+        self._until_collection -= count
+        # after a batch: the next one has been asked for, and nothing is half done
+        if self._until_collection < 0 and not client.endpoint.reader.is_inside():
+            heap.collect()
+            self._until_collection = self._collect_every
         return not link.closed and not self._restart_is_due()
 
     def _pair(self, pairing: "Pairing") -> None:
@@ -156,6 +168,7 @@ class Device:
 
     def run(self) -> None:
         """Run until the line is closed. Whatever ends it, the relay is open afterwards."""
+        self.settle()
         try:
             while self.step():
                 pass
