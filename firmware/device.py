@@ -1,5 +1,6 @@
 """A device: its client, its link, its board and its store. All objects are made here."""
 
+from firmware import heap
 from firmware.console import IS_BOARD, note, say_error
 from firmware.lines import event_line, state_line
 from lightclient import __version__
@@ -77,6 +78,8 @@ class Device:
         self._began = board.milliseconds()
         self._relay_ms = settings.relay_ms
         self._relay_off_at = 0
+        self._collect_every = 0
+        self._until_collection = 0  # bytes that may come from the line
         self._paid: "list[tuple[int, bytes]]" = []
         # Their payments count as acted on: whether the relay had moved is for a person to find out.
         self.cut_short = self._acted.unfinished()
@@ -89,6 +92,10 @@ class Device:
             from firmware.face import Face  # noqa: PLC0415 - a device that nobody looks at does not need it
 
             self._face = Face(self, settings, folder_of(settings_path), board)
+
+    def all_is_loaded(self) -> None:
+        """All that stays has been made: from now on, garbage is collected between batches."""
+        self._until_collection = self._collect_every = heap.loaded()
 
     def step(self) -> bool:
         """Wait a little for bytes and deal with them. False when the line is closed."""
@@ -134,6 +141,11 @@ class Device:
             if not output:
                 break
             link.write(output)
+        self._until_collection -= count
+        # after a batch: the next one has been asked for, and nothing is half done
+        if self._until_collection < 0 and not client.endpoint.reader.is_inside():
+            heap.collect()
+            self._until_collection = self._collect_every
         if client.fault and now - self._began > _RETRY_MS:
             self.restart_wanted = True
         return not (link.closed or self.stop_wanted or self._restart_is_due())
@@ -251,6 +263,7 @@ class Device:
 
     def run(self) -> None:
         """Run until the line is closed. Whatever ends it, the relay is open afterwards."""
+        self.all_is_loaded()
         try:
             while self.step():
                 pass

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         def flush(self) -> bool: ...
 
 
-_READ_SIZE = 512
+_READ_SIZE = 1024  # a quarter of a frame: each time round the program's loop costs as much as 30 bytes
 _WRITE_SIZE = 64  # what a line that says it is ready takes at once: one USB packet
 
 

@@ -6,11 +6,7 @@ import os
 import sys
 import time
 
-if sys.implementation.name == "micropython":
-    # Collect often, from the first import on: loading modules would else leave the heap in pieces,
-    # and garbage would fill it up before the first collection.
-    gc.threshold(16 * 1024)  # type: ignore[attr-defined]
-
+from firmware import heap
 from firmware.console import IS_BOARD, note, note_once, say_error
 from lightclient.errors import LightClientError, describe
 
@@ -22,6 +18,8 @@ if TYPE_CHECKING:
     from firmware.links import Link, StreamLink
     from firmware.settings import Settings
     from hardware.board import Board
+
+heap.begin()  # before what is large is imported
 
 SETTINGS = "settings.json"
 _PAUSE = 10  # seconds before a board tries again: Ctrl-C in them gives the prompt
@@ -69,10 +67,6 @@ def main(settings_path: str = SETTINGS, board: "Board | None" = None, has_stuck_
             note_once(problem)
     gc.collect()  # the largest buffers come next
     device = make_device(settings, board, settings_path, fault, goes_on)
-    if sys.implementation.name == "micropython":
-        gc.collect()
-        # all that stays is there: from now on each collection that is not needed only costs time (14 ms)
-        gc.threshold(max(gc.threshold(), gc.mem_free() // 4))  # type: ignore[attr-defined]
     device.run()
     if device.restart_wanted:
         board.restart()

@@ -175,11 +175,12 @@ class Client(DeviceSession):
 
     # --- headers ---
 
-    def _ask_for_headers(self) -> None:
+    def _ask_for_headers(self, parent_height: int = -1, parent_hash: bytes = b"") -> None:
+        """`parent_height`, `parent_hash`: of the batch that has just extended the chain."""
         if self.fault:
             self._tell_status(STATE_STOPPED)
             return
-        length = self.chain.write_locator(self._locator)
+        length = self.chain.write_locator(self._locator, parent_height, parent_hash)
         self._ask(GET_HEADERS, (memoryview(self._locator)[:length], MAX_BATCH_HEADERS), HEADERS)
         self._tell_status(STATE_SYNCING)
 
@@ -212,7 +213,10 @@ class Client(DeviceSession):
         # A batch without headers ends the asking. KNOWN and BRANCH are followed up from where they
         # ended (that stands first in the locator), so an honest bridge comes to its tip and says so.
         if count and (not grown or self.chain.tip_height < best_height):
-            self._ask_for_headers()
+            if outcome == EXTENDED:
+                self._ask_for_headers(parent_height, parent_hash)
+            else:
+                self._ask_for_headers()
 
     # --- payments ---
 

@@ -102,7 +102,8 @@ class StreamParser:
             if mode == _DONE:
                 raise TrailingData(str(end - start) + " bytes after the end, at byte " + str(self.position))
             count = end - start
-            count = min(count, want)
+            if count > want:  # noqa: PLR1730 - a call costs more
+                count = want
             if mode == _GATHER:
                 self._have = _copy(data, start, count, self.scratch, self._have)
             elif mode == _PASS:

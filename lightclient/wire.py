@@ -136,6 +136,10 @@ class FrameReader:
         self.dropped_by = [0] * len(REASONS)
         self.last_error = ""
 
+    def is_inside(self) -> bool:
+        """Whether a frame has begun and not ended."""
+        return self._state[_HAVE] != 0
+
     def restart(self) -> None:
         """Forget a half-received frame and expect sequence number 0: for a line newly opened."""
         for i in range(len(self._state)):

@@ -69,13 +69,20 @@ class ChainView:
         """1 for the tip's own transactions."""
         return self.tip_height - height + 1
 
-    def write_locator(self, out: "bytearray") -> int:
+    def write_locator(self, out: "bytearray", parent_height: int = -1, parent_hash: "Buffer" = b"") -> int:
         """Fill `out` with (height, block_hash) pairs of 36 bytes; returns the length.
 
         First the end of a branch under way, then our own chain: newest first, at doubling distances,
-        the last one the oldest from which a branch can begin.
+        the last one the oldest from which a branch can begin. Given the parent of a batch that has
+        just extended the chain, that one stands for all between: each of the others is a read from flash.
         """
         length = 0
+        if parent_height > self.lowest_fork:
+            length = _write_entry(out, 0, self.tip_height, self.rules.state.block_hash)
+            length = _write_entry(out, length, parent_height, parent_hash)
+            length = _write_entry(out, length, self.lowest_fork, self.block_hash_at(self.lowest_fork))
+            self.store.release()
+            return length
         if self._branch is not None:
             length = _write_entry(out, 0, self._branch.height, self._branch.block_hash)
         step = 1
