@@ -1,5 +1,7 @@
 """A device: its client, its link, its board and its store. All objects are made here."""
 
+import gc
+
 from firmware import heap
 from firmware.console import say_error
 from firmware.screen import event_line, state_line
@@ -98,7 +100,7 @@ class Device:
         self._until_collection -= count
         # after a batch: the next one has been asked for, and nothing is half done
         if self._until_collection < 0 and not client.endpoint.reader.is_inside():
-            heap.collect()
+            gc.collect()
             self._until_collection = self._collect_every
         return not link.closed and not self._restart_is_due()
 
