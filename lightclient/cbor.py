@@ -45,8 +45,8 @@ def read_head(buffer: "Buffer", offset: int, major: int, maximum: int) -> int:
     if length == 1:
         value = first & 0x1F
     else:
-        value = 0
-        for i in range(offset + 1, offset + length):
+        value = buffer[offset + 1]
+        for i in range(offset + 2, offset + length):
             value = value << 8 | buffer[i]
         # the shortest form: 24 and up need a byte, 256 and up two, 65,536 and up four
         if value < 24 or (length > 2 and value >> (4 * (length - 1)) == 0):

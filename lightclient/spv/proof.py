@@ -27,6 +27,7 @@ from lightclient.serialize import read_uint32_le
 from lightclient.spv import container
 from lightclient.spv.anchor import Anchor
 from lightclient.spv.coinbase import check_coinbase
+from lightclient.spv.container import MAJOR, MAXIMUM
 from lightclient.spv.merkle import MerkleFold
 from lightclient.spv.transaction import TransactionWalk
 from lightclient.stream import GATHER, StreamParser
@@ -95,9 +96,10 @@ class ProofVerifier(StreamParser):
         self.anchor = Anchor()
         self._network: "Network | None" = None
         self._script_pubkey: "bytes | None" = None
+        # Of 29 attributes MicroPython makes a table without a free place, and looks for a method in all of it first.
+        self._thirtieth = 0
         self._reset()
 
-    @micropython.native
     def _reset(self) -> None:
         self.stage = _FORMAT
         self.height = -1
@@ -185,9 +187,9 @@ class ProofVerifier(StreamParser):
             if more > 0:
                 self._gather(more, _ITEM_VALUE, have)
             else:
-                self._take_value(read_head(scratch, 1, container.MAJOR[self._key], container.MAXIMUM[self._key]))
+                self._take_value(read_head(scratch, 1, MAJOR[self._key], MAXIMUM[self._key]))
         elif state == _ITEM_VALUE:
-            self._take_value(read_head(scratch, 1, container.MAJOR[self._key], container.MAXIMUM[self._key]))
+            self._take_value(read_head(scratch, 1, MAJOR[self._key], MAXIMUM[self._key]))
         elif state == _STRING:
             self._take_string()
         elif state == _SIBLINGS:
@@ -203,7 +205,6 @@ class ProofVerifier(StreamParser):
 
     # --- what they are ---
 
-    @micropython.native
     def _take_value(self, value: int) -> None:
         """The value of an integer, the length of a string."""
         key = self._key
@@ -222,8 +223,8 @@ class ProofVerifier(StreamParser):
             self.height = value
             self._item(_KEY_HEADER, 3)
         elif key in (_KEY_HEADER, _KEY_TXID):
-            if value != container.MAXIMUM[key]:
-                raise TruncatedInput("%s of %d bytes, it has %d" % (container.KEYS[key], value, container.MAXIMUM[key]))
+            if value != MAXIMUM[key]:
+                raise TruncatedInput("%s of %d bytes, it has %d" % (container.KEYS[key], value, MAXIMUM[key]))
             self._gather(value, _STRING)
         elif key == _KEY_INDEX:
             self.index = value
@@ -251,7 +252,6 @@ class ProofVerifier(StreamParser):
                 )
             self._records(self._depth, 32, _SIBLINGS)
 
-    @micropython.native
     def _take_string(self) -> None:
         key = self._key
         if key == _KEY_NETWORK:

@@ -16,7 +16,7 @@ from array import array
 from hashlib import sha256
 
 from lightclient import limits
-from lightclient.compat import const, micropython
+from lightclient.compat import const
 from lightclient.errors import (
     LimitExceeded,
     NonCanonicalEncoding,
@@ -78,7 +78,6 @@ class TransactionWalk(StreamParser):
         self._reset()
         self._reset_walk()
 
-    @micropython.native
     def _reset(self) -> None:
         self.txid = ZERO_HASH
         self.stripped_size = 0
@@ -132,7 +131,6 @@ class TransactionWalk(StreamParser):
             self._sha = sha256()
         StreamParser.feed(self, data, start, end)
 
-    @micropython.native
     def _take_ordinary(self, data: "Buffer", start: int, end: int) -> bool:
         """Take the whole transaction at once, if it is an ordinary one; False: nothing is done."""
         wanted = self._wanted
