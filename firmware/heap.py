@@ -15,7 +15,7 @@ import sys
 from lightclient.compat import IS_MICROPYTHON, const
 
 _WHILE_LOADING = const(16 * 1024)  # bytes allocated between two collections
-_GARBAGE = const(10)  # bytes of garbage that a byte from the line makes, about: headers 9, proofs 9
+_GARBAGE = const(14)  # bytes of garbage that a byte from the line makes, about: headers 13, proofs 9
 
 
 def begin() -> None:
