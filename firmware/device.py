@@ -1,5 +1,7 @@
 """A device: its client, its link, its board and its store. All objects are made here."""
 
+import gc
+
 from firmware import heap
 from firmware.console import IS_BOARD, note, say_error
 from firmware.lines import event_line, state_line
@@ -144,7 +146,7 @@ class Device:
         self._until_collection -= count
         # after a batch: the next one has been asked for, and nothing is half done
         if self._until_collection < 0 and not client.endpoint.reader.is_inside():
-            heap.collect()
+            gc.collect()
             self._until_collection = self._collect_every
         if client.fault and now - self._began > _RETRY_MS:
             self.restart_wanted = True

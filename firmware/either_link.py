@@ -1,4 +1,4 @@
-"""A network as the way to the bridge, and a cable for whoever comes with one.
+"""A network, or a UART, as the way to the bridge, and a cable for whoever comes with one.
 
 Whoever talks over the cable (a frame's delimiter is enough) has the device for as long as they do: so a
 device whose network or bridge has changed can be paired anew. Otherwise the network it is.
@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from firmware.links import StreamLink
     from firmware.tcp_link import TcpLink
+    from firmware.uart import UartLink
+    from firmware.wifi import WifiLink
     from hardware.board import Board
 
 _DELIMITER = b"\x7e"  # of frames
@@ -21,7 +23,7 @@ class EitherLink:
 
     closed = False  # without a cable it goes on
 
-    def __init__(self, network: "TcpLink", cable: "StreamLink", board: "Board") -> None:
+    def __init__(self, network: "TcpLink | WifiLink | UartLink", cable: "StreamLink", board: "Board") -> None:
         self._network = network
         self._cable = cable
         self._board = board
@@ -35,7 +37,7 @@ class EitherLink:
 
     @property
     def point_to_point(self) -> bool:
-        return self._on_cable
+        return self._on_cable or self._network.point_to_point
 
     @property
     def failures(self) -> int:

@@ -126,10 +126,16 @@ def open_link(settings: "Settings", board: "Board") -> "Link":
         return cable
     try:
         from firmware.either_link import EitherLink  # noqa: PLC0415
-        from firmware.tcp_link import TcpLink  # noqa: PLC0415
 
-        network = TcpLink(settings.host, settings.port, settings.certificate, board)
-    except (ImportError, ValueError, OSError) as error:  # no TLS here, or a certificate that is none
+        if settings.link == "uart":
+            from firmware.uart import UartLink  # noqa: PLC0415
+
+            return EitherLink(UartLink(settings.baud_rate), cable, board)
+        from firmware.tcp_link import TcpLink  # noqa: PLC0415
+        from firmware.wifi import over_wifi  # noqa: PLC0415
+
+        network = over_wifi(settings.wifi, TcpLink(settings.host, settings.port, settings.certificate, board), board)
+    except (ImportError, ValueError, OSError) as error:  # no TLS or UART here, or a certificate that is none
         board.show("no network: " + " ".join(str(error).split()))
         return cable  # by which it can be paired anew
     return EitherLink(network, cable, board)

@@ -52,7 +52,7 @@ def paired_settings(values: "dict[str, Any]", pairing: "Pairing") -> "dict[str, 
         if not pairing.port or not pairing.certificate:
             raise BadMessage("PAIR: a host without port or certificate")
         values["link"] = "tcp"
-    else:
+    elif values.get("link") != "uart":
         values["link"] = "stream"
     return values
 

@@ -18,7 +18,9 @@ relay_seconds        how long the relay closes for a payment
 device_id            hex of up to 16 bytes: its name in the bridge's list; left out: that of the board
 pairing_key          hex of 32 bytes, shared with the bridge; left out or empty: none. To let a device be paired
                      by another bridge, take this key away (or reset the device)
-link                 "stream": the cable, or what standard input and output are; "tcp": TLS to `bridge`
+link                 "stream": the cable, or what standard input and output are; "tcp": TLS to `bridge`;
+                     "uart": a board's UART0 (firmware/uart.py)
+baud_rate            of the UART: 115200 if left out, as the bridge has it
 bridge               {"host": name or address, "port": number, "certificate": hex of its DER}; from pairing
 wifi                 {"ssid": name, "password": text}; from pairing
 requests             payments to wait for: request_id (each its own), script_pubkey (hex), min_amount (satoshis),
@@ -111,8 +113,9 @@ class Settings:
 
     def _read_link(self, values: "dict[str, Any]") -> None:
         self.link = values.get("link", "stream")
-        if self.link not in ("stream", "tcp"):
-            raise ValueError("settings: link is neither stream nor tcp")
+        if self.link not in ("stream", "tcp", "uart"):
+            raise ValueError("settings: link is neither stream nor tcp nor uart")
+        self.baud_rate = _number(values, "baud_rate", 115_200, 9_600, 4_000_000)
         bridge = values.get("bridge", {})
         self.host = bridge.get("host", "")
         self.port = _number(bridge, "port", 0, 0, 0xFFFF)

@@ -74,10 +74,14 @@ class TcpLink:
             if now - self._since >= self._pause:
                 self._connect()
             else:
-                select.poll().poll(min(timeout_ms, self._pause - (now - self._since)))
+                self.rest(min(timeout_ms, self._pause - (now - self._since)))
         elif self._state == _CONNECTING:
             self._see_connection(timeout_ms, now)
         return 0
+
+    def rest(self, timeout_ms: int) -> None:
+        """Let time pass: there is nothing to wait for."""
+        select.poll().poll(timeout_ms)
 
     def write(self, data: bytes) -> None:
         """Send `data` after what was left before. What the line does not take now is kept: see `flush`."""

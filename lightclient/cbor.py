@@ -5,7 +5,7 @@ shortest form. Anything else is refused. A length is compared with the caller's 
 what is there before it is used; nothing is copied.
 """
 
-from lightclient.compat import const
+from lightclient.compat import const, micropython
 from lightclient.errors import LimitExceeded, NonCanonicalEncoding, TrailingData, TruncatedInput
 
 TYPE_CHECKING = False
@@ -21,6 +21,7 @@ _NAMES = ("integer", "negative integer", "byte string", "text", "array", "map", 
 MAX_HEAD = const(9)  # bytes of the longest head
 
 
+@micropython.native
 def head_length(first: int) -> int:
     """Bytes of a head whose first byte is `first`. Raises NonCanonicalEncoding for an indefinite or reserved one."""
     short = first & 0x1F
@@ -31,6 +32,7 @@ def head_length(first: int) -> int:
     return 1 + (1 << (short - 24))
 
 
+@micropython.native
 def read_head(buffer: "Buffer", offset: int, major: int, maximum: int) -> int:
     """The argument of the head at `offset`, which is whole and of type `major`; at most `maximum`."""
     first = buffer[offset]
@@ -43,8 +45,8 @@ def read_head(buffer: "Buffer", offset: int, major: int, maximum: int) -> int:
     if length == 1:
         value = first & 0x1F
     else:
-        value = 0
-        for i in range(offset + 1, offset + length):
+        value = buffer[offset + 1]
+        for i in range(offset + 2, offset + length):
             value = value << 8 | buffer[i]
         # the shortest form: 24 and up need a byte, 256 and up two, 65,536 and up four
         if value < 24 or (length > 2 and value >> (4 * (length - 1)) == 0):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lightclient.serialize import Buffer
 
 _GATHER = const(0)
+GATHER = _GATHER
 _PASS = const(1)
 _DONE = const(2)
 _RECORDS = const(3)
@@ -53,6 +54,7 @@ class StreamParser:
         self.position = 0
         self._have = 0
 
+    @micropython.native
     def _gather(self, count: int, state: int, keep: int = 0) -> None:
         """Collect `count` bytes in `scratch[keep:]`, then `_step(state)`."""
         if keep + count > len(self.scratch):
@@ -93,26 +95,29 @@ class StreamParser:
         """Take `data[start:end]`. Raises TrailingData for bytes after the end, and what the rules say."""
         while True:
             want = self._want
-            mode = self._mode
-            if want == 0 and mode != _DONE:
-                self._step(self._state)
-                continue
+            if want == 0:
+                if self._mode != _DONE:
+                    self._step(self._state)
+                    continue
+                if start < end:
+                    raise TrailingData(str(end - start) + " bytes after the end, at byte " + str(self.position))
             if start >= end:
                 return
-            if mode == _DONE:
-                raise TrailingData(str(end - start) + " bytes after the end, at byte " + str(self.position))
             count = end - start
             if count > want:  # noqa: PLR1730 - a call costs more
                 count = want
+            mode = self._mode
             if mode == _GATHER:
                 self._have = _copy(data, start, count, self.scratch, self._have)
             elif mode == _PASS:
                 self._passed(data, start, start + count)
             else:
                 count = self._take_records(data, start, count)
-            self._want = want - count
             self.position += count
             start += count
+            self._want = want - count
+            if want == count:
+                self._step(self._state)
 
     def _take_records(self, data: "Buffer", start: int, count: int) -> int:
         """Take whole records where they lie, and one that comes in pieces in the scratch."""

@@ -76,7 +76,23 @@ def _unescape(data, start: int, end: int, buffer, size: int, state) -> int:  # t
     xor = words[_XOR]
     fault = words[_FAULT]
     words[_ENDED] = 0
+    stop = end  # as far as there is room whatever comes
+    if stop - start > size - have:
+        stop = start + size - have
     while start < end:
+        if xor | fault == 0:
+            while start < stop:  # most bytes are taken as they are
+                byte = source[start]
+                if byte < _ESCAPE:
+                    if byte == _CTRL_C:
+                        break
+                elif byte <= _DELIMITER:  # or an escape: it is the number below
+                    break
+                target[have] = byte
+                have += 1
+                start += 1
+            if start >= end:
+                break
         byte = source[start]
         start += 1
         if byte == _DELIMITER:

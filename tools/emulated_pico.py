@@ -24,6 +24,7 @@ FILES_START = FLASH_SIZE - FILES_SIZE
 FREQUENCY = 125_000_000
 _PACKET_DELAY = 60  # microseconds: a full-speed packet of 64 bytes takes about 50
 _TICK_BATCH = 8  # instructions between looks at the clock
+_LOOK_NANOS = 5_000_000
 _ENDPOINT_ZERO = 0
 _WRITING_COMMANDS = (0x02, 0x20, 0xD8)  # of the flash chip: program a page, erase a sector, a block
 
@@ -35,13 +36,15 @@ class BoardSilent(Exception):
 class EmulatedPico:
     """A board with `image` (a UF2 file) in its flash, and `files` (FILES_SIZE bytes) as its file system.
 
+    `board` is rp2040py's name of it: pico or pico_w.
     `on_bytes` is called with what the board sends over USB; `next_bytes` is asked for what the host sends.
     """
 
-    def __init__(self, image: Path, files: bytes | None = None) -> None:
-        self._device = BaseDevice(board=dataclasses.replace(BOARDS["pico"], image=image))
+    def __init__(self, image: Path, files: bytes | None = None, board: str = "pico") -> None:
+        self._device = BaseDevice(board=dataclasses.replace(BOARDS[board], image=image))
         self._simulator = self._device.simulator
         self.mcu: Any = self._device.mcu
+        self._look_again = self._simulator.clock.create_alarm(self.stop)
         self.is_connected = False
         self.on_bytes: Callable[[bytes], None] = lambda data: None
         self.next_bytes: Callable[[], bytes] = lambda: b""
@@ -103,6 +106,9 @@ class EmulatedPico:
                 return False
             self._hand_over()
             simulator.stopped = False
+            # Time stands still on a board that sleeps without an alarm set: at the prompt, say.
+            self._look_again.cancel()
+            self._look_again.schedule(_LOOK_NANOS)
             execute_batch(simulator, _TICK_BATCH)
         return True
 

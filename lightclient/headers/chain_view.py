@@ -24,6 +24,7 @@ class ChainView:
         self.floor = 0
         self._branch: "ChainState | None" = None  # the end of a branch under way; without an accumulator
         self._record = bytearray(HEADER_SIZE)
+        self._lowest = (-1, b"")  # the lowest fork as it was last told, and its hash
 
     @property
     def state(self) -> ChainState:
@@ -69,20 +70,22 @@ class ChainView:
         """1 for the tip's own transactions."""
         return self.tip_height - height + 1
 
-    def write_locator(self, out: "bytearray", parent_height: int = -1, parent_hash: "Buffer" = b"") -> int:
+    def write_locator(self, out: "bytearray", parent_height: int = -1, parent_hash: bytes = b"") -> int:
         """Fill `out` with (height, block_hash) pairs of 36 bytes; returns the length.
 
         First the end of a branch under way, then our own chain: newest first, at doubling distances,
         the last one the oldest from which a branch can begin. Given the parent of a batch that has
-        just extended the chain, that one stands for all between: each of the others is a read from flash.
+        just extended the chain, that one stands for all between: they would be read from flash.
         """
         length = 0
         if parent_height > self.lowest_fork:
             length = _write_entry(out, 0, self.tip_height, self.rules.state.block_hash)
             length = _write_entry(out, length, parent_height, parent_hash)
-            length = _write_entry(out, length, self.lowest_fork, self.block_hash_at(self.lowest_fork))
-            self.store.release()
-            return length
+            lowest = self.lowest_fork
+            if self._lowest[0] != lowest:  # which no reorg replaces
+                self._lowest = (lowest, self.block_hash_at(lowest))
+                self.store.release()
+            return _write_entry(out, length, lowest, self._lowest[1])
         if self._branch is not None:
             length = _write_entry(out, 0, self._branch.height, self._branch.block_hash)
         step = 1
@@ -123,7 +126,7 @@ class ChainView:
             raise TimeTooNew("the tip is %d s ahead of the clock" % (state.time - now), state.height)
 
 
-def _write_entry(out: bytearray, offset: int, height: int, block_hash: bytes) -> int:
+def _write_entry(out: "bytearray", offset: int, height: int, block_hash: "Buffer") -> int:
     """Write a pair of a locator; returns the offset after it."""
     out[offset : offset + 4] = height.to_bytes(4, "little")
     out[offset + 4 : offset + LOCATOR_ENTRY] = block_hash

@@ -34,7 +34,7 @@ from lightclient.headers.header import (
     read_version,
 )
 from lightclient.headers.state import ChainState
-from lightclient.headers.target import bits_to_target, check_proof_of_work
+from lightclient.headers.target import bits_to_target, check_proof_of_work, exceeds
 from lightclient.limits import EPOCH, HEADER_SIZE, MAX_FUTURE_SECONDS, MAX_TIMEWARP_SECONDS
 
 TYPE_CHECKING = False
@@ -88,7 +88,7 @@ class HeaderRules:
         self.unverified: "dict[str, int]" = {}
         self._rules = array("I", [0] * 6)
         self._target_bits = 0
-        self._target = 0
+        self._target = b""
 
     def begin_at_genesis(
         self, buffer: "bytes | bytearray", offset: int, accumulator: "Accumulator | None" = None
@@ -171,7 +171,7 @@ class HeaderRules:
         state = self.state
         view = memoryview(buffer)
         target = self._target_of(state.normal_bits)
-        number = int.from_bytes
+        above = exceeds
         hasher = sha256  # a local name is found sooner
         previous = state.block_hash
         first = offset
@@ -183,7 +183,7 @@ class HeaderRules:
                 elif header[PREV_BLOCK_HASH:MERKLE_ROOT] != previous:
                     raise BadLink("prev_block_hash is not the hash of the header before", self._height(start, first))
                 found = hasher(hasher(header).digest()).digest()
-                if number(found, "little") > target:
+                if above(found, target):
                     raise BadProofOfWork("the hash does not meet its target", self._height(start, first))
                 previous = found
                 offset += HEADER_SIZE
@@ -258,8 +258,9 @@ class HeaderRules:
     def _omit(self, rule: str, count: int = 1) -> None:
         self.unverified[rule] = self.unverified.get(rule, 0) + count
 
-    def _target_of(self, bits: int) -> int:
+    def _target_of(self, bits: int) -> bytes:
+        """32 bytes, little-endian."""
         if bits != self._target_bits:
-            self._target = bits_to_target(bits, self.network)
+            self._target = bits_to_target(bits, self.network).to_bytes(32, "little")
             self._target_bits = bits
         return self._target

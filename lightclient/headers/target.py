@@ -3,6 +3,7 @@
 Source: Core `arith_uint256::SetCompact`, `GetCompact`; `pow.cpp` DeriveTarget; `chain.cpp` GetBlockProof.
 """
 
+from lightclient.compat import micropython, ptr8
 from lightclient.errors import BadProofOfWork, MalformedBits
 
 TYPE_CHECKING = False
@@ -59,3 +60,16 @@ def check_proof_of_work(block_hash: "Buffer", target: int, height: int = -1) -> 
     """Raises BadProofOfWork when the hash, as a little-endian number, is above the target."""
     if int.from_bytes(block_hash, "little") > target:
         raise BadProofOfWork("the hash does not meet its target", height)
+
+
+@micropython.viper
+def exceeds(block_hash, target) -> int:  # type: ignore[no-untyped-def]
+    """1 when the hash, as a little-endian number, is above `target`, 32 bytes little-endian. Makes no object."""
+    found = ptr8(block_hash)
+    most = ptr8(target)
+    i = 31
+    while i >= 0:
+        if found[i] != most[i]:
+            return 1 if found[i] > most[i] else 0
+        i -= 1
+    return 0

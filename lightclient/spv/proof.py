@@ -27,9 +27,10 @@ from lightclient.serialize import read_uint32_le
 from lightclient.spv import container
 from lightclient.spv.anchor import Anchor
 from lightclient.spv.coinbase import check_coinbase
+from lightclient.spv.container import MAJOR, MAXIMUM
 from lightclient.spv.merkle import MerkleFold
 from lightclient.spv.transaction import TransactionWalk
-from lightclient.stream import StreamParser
+from lightclient.stream import GATHER, StreamParser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ class ProofVerifier(StreamParser):
         self.anchor = Anchor()
         self._network: "Network | None" = None
         self._script_pubkey: "bytes | None" = None
+        # Of 29 attributes MicroPython makes a table without a free place, and looks for a method in all of it first.
+        self._thirtieth = 0
         self._reset()
 
     def _reset(self) -> None:
@@ -161,10 +164,17 @@ class ProofVerifier(StreamParser):
         for offset in range(start, start + 32 * count, 32):
             self.anchor.add(data, offset)
 
-    def _item(self, key: int) -> None:
-        """Next comes `key` and the head of its value."""
+    @micropython.native
+    def _item(self, key: int, size: int = 2) -> None:
+        """Next comes `key` and the head of its value: `_gather(size, _ITEM_HEAD)`, without the call.
+
+        `size` is 3 where a value whose head is of one byte is refused in any case, so the third byte can't be its.
+        """
         self._key = key
-        self._gather(2, _ITEM_HEAD)
+        self._mode = GATHER
+        self._have = 0
+        self._want = size
+        self._state = _ITEM_HEAD
 
     @micropython.native
     def _step(self, state: int) -> None:
@@ -172,13 +182,14 @@ class ProofVerifier(StreamParser):
         if state == _ITEM_HEAD:
             if scratch[0] != self._key:  # keys of one byte, in ascending order, none left out
                 raise NonCanonicalEncoding("byte %02x where key %d belongs" % (scratch[0], self._key))
-            more = head_length(scratch[1]) - 1
-            if more:
-                self._gather(more, _ITEM_VALUE, 2)
+            have = self._have
+            more = 1 + head_length(scratch[1]) - have
+            if more > 0:
+                self._gather(more, _ITEM_VALUE, have)
             else:
-                self._take_value(read_head(scratch, 1, container.MAJOR[self._key], container.MAXIMUM[self._key]))
+                self._take_value(read_head(scratch, 1, MAJOR[self._key], MAXIMUM[self._key]))
         elif state == _ITEM_VALUE:
-            self._take_value(read_head(scratch, 1, container.MAJOR[self._key], container.MAXIMUM[self._key]))
+            self._take_value(read_head(scratch, 1, MAJOR[self._key], MAXIMUM[self._key]))
         elif state == _STRING:
             self._take_string()
         elif state == _SIBLINGS:
@@ -194,7 +205,6 @@ class ProofVerifier(StreamParser):
 
     # --- what they are ---
 
-    @micropython.native
     def _take_value(self, value: int) -> None:
         """The value of an integer, the length of a string."""
         key = self._key
@@ -211,10 +221,10 @@ class ProofVerifier(StreamParser):
             self._gather(value, _STRING)
         elif key == _KEY_HEIGHT:
             self.height = value
-            self._item(_KEY_HEADER)
+            self._item(_KEY_HEADER, 3)
         elif key in (_KEY_HEADER, _KEY_TXID):
-            if value != container.MAXIMUM[key]:
-                raise TruncatedInput("%s of %d bytes, it has %d" % (container.KEYS[key], value, container.MAXIMUM[key]))
+            if value != MAXIMUM[key]:
+                raise TruncatedInput("%s of %d bytes, it has %d" % (container.KEYS[key], value, MAXIMUM[key]))
             self._gather(value, _STRING)
         elif key == _KEY_INDEX:
             self.index = value
@@ -225,7 +235,7 @@ class ProofVerifier(StreamParser):
         elif key == _KEY_DEPTH:
             self._depth = value
             self.stage = _CHECK_TRANSACTION
-            self._item(_KEY_TRANSACTION)
+            self._item(_KEY_TRANSACTION, 3)
         elif key in (_KEY_TRANSACTION, _KEY_COINBASE):
             self._walk.begin(value, self._script_pubkey if key == _KEY_TRANSACTION else None)
             self._pass(value, _STRING)
@@ -250,13 +260,13 @@ class ProofVerifier(StreamParser):
         elif key == _KEY_HEADER:
             self.header[:] = self.scratch
             self._check_header()
-            self._item(_KEY_TXID)
+            self._item(_KEY_TXID, 3)
         elif key == _KEY_TXID:
             self.txid[:] = self.scratch[:32]
             self._item(_KEY_INDEX)
         elif key == _KEY_TRANSACTION:
             self._check_transaction()
-            self._item(_KEY_BRANCH)
+            self._item(_KEY_BRANCH, 3 if self._depth else 2)
         else:
             self._check_coinbase()
             self._item(_KEY_COINBASE_BRANCH)
@@ -314,7 +324,7 @@ class ProofVerifier(StreamParser):
         self._fold.finish(read_merkle_root(self.header, 0))
         if self._key == _KEY_BRANCH and self._pairs == container.WITH_COINBASE:
             self.stage = _CHECK_COINBASE
-            self._item(_KEY_COINBASE)
+            self._item(_KEY_COINBASE, 3)
         elif self._has_path:
             self.stage = _CHECK_PATH
             self._item(_KEY_PATH)

@@ -73,8 +73,10 @@ class TransactionWalk(StreamParser):
         self.coinbase_prefix = bytearray(_PREFIX)
         self._wanted: "bytes | None" = None
         self._sha = sha256()
+        self._size = 0
         self._found = array("i", [0] * ordinary.WORDS)
         self._reset()
+        self._reset_walk()
 
     def _reset(self) -> None:
         self.txid = ZERO_HASH
@@ -84,7 +86,8 @@ class TransactionWalk(StreamParser):
         self.matches = 0
         self.output_index = -1
         self.output_value = 0
-        self._size = 0
+
+    def _reset_walk(self) -> None:
         self._at = 0  # where in the scratch the compact_size stands
         self._tail = 0  # bytes that must at least follow what is being read
         self._segwit = False
@@ -115,16 +118,18 @@ class TransactionWalk(StreamParser):
         self._reset()
         self._size = size
         self._wanted = script_pubkey
-        self._sha = sha256()
         self._gather(5, _VERSION)
 
     # --- how the bytes come ---
 
     def feed(self, data: "Buffer", start: int, end: int) -> None:
         """Take `data[start:end]`. Raises the error of the first rule that is broken."""
-        whole = self.position == 0 and end - start == self._size
-        if not (whole and self._take_ordinary(data, start, end)):
-            StreamParser.feed(self, data, start, end)
+        if self.position == 0 and start < end:
+            if end - start == self._size and self._take_ordinary(data, start, end):
+                return
+            self._reset_walk()
+            self._sha = sha256()
+        StreamParser.feed(self, data, start, end)
 
     def _take_ordinary(self, data: "Buffer", start: int, end: int) -> bool:
         """Take the whole transaction at once, if it is an ordinary one; False: nothing is done."""
