@@ -19,7 +19,7 @@ demo: .venv/.ready ## A device on real MicroPython verifies a real payment, and 
 	$(BIN)/lightclient demo $(ARGS)
 
 .PHONY: test
-test: lint ## Lint, then all tests, on CPython and on MicroPython (about 4 minutes)
+test: lint ## Lint, then all tests, on CPython and on MicroPython (under 10 minutes)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 .PHONY: lint
