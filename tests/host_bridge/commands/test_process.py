@@ -49,7 +49,9 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         options = {"stdin": theirs, "stdout": theirs, "stderr": theirs, **options}
         arguments = [*PROCESS, *map(str, arguments)]
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background inherit SIG_IGN
         self.process = subprocess.Popen(arguments, cwd=ROOT, start_new_session=True, **options)
+        signal.signal(signal.SIGINT, before)
         os.close(theirs)
         self.seen = b""
 
