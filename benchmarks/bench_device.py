@@ -20,16 +20,13 @@ for _folder in ("tools", "tests/support"):
 
 from bench_proofs import MEGABYTE, PAY_TO, SIGNATURE, make_proof, transaction
 from board_and_bridge import BoardAndBridge, firmware_image
+from device_store import store_figures, stored
 from emulated_pico import FILES_SIZE, EmulatedPico
 from littlefs_image import make_image, read_image
 from measure import DATA, FOLDER, Figure, report
 
-from firmware.device import open_chain
-from firmware.settings import check_settings
 from host_bridge.demo.recording import Recording
 from host_bridge.sessions.archive import ArchiveChain
-from lightclient.hashes import hash256
-from lightclient.headers.chain import EXTENDED
 from lightclient.limits import EPOCH, HEADER_SIZE, MAX_BATCH_HEADERS
 from lightclient.messages import STATE_READY
 
@@ -122,24 +119,13 @@ def proof_figures() -> list[Figure]:
 def start_figures(network: str, headers: bytes) -> list[Figure]:
     count = min(len(headers) // HEADER_SIZE, 3 * EPOCH)  # three files, the last one full but for one
     chosen = settings(network)
-    with tempfile.TemporaryDirectory(prefix="lightclient-") as folder:
-        chain, _ = open_chain(check_settings({**chosen, "store": folder}))
-        for height in range(1, count, MAX_BATCH_HEADERS):
-            batch = bytearray(headers[height * HEADER_SIZE : min(height + MAX_BATCH_HEADERS, count) * HEADER_SIZE])
-            before = headers[(height - 1) * HEADER_SIZE : height * HEADER_SIZE]
-            outcome = chain.accept(batch, 0, len(batch) // HEADER_SIZE, height - 1, hash256(before), 0, True)
-            if outcome != EXTENDED:
-                raise SystemExit("the headers were not taken")
-        chain.commit()
-        chain.store.close()
-        stored = {f"store/{path.name}": path.read_bytes() for path in Path(folder).iterdir() if path.name != "lock"}
-    files = {"settings.json": json.dumps(chosen).encode(), "store": None, **stored}
+    files = stored(chosen, headers, count)
     archive = ArchiveChain(network, headers[: count * HEADER_SIZE], 0)
     run = BoardAndBridge(make_image(files, FILES_SIZE), archive)
     run.run(lambda: bool(run.reports), 30)
     said_hello = run.board.seconds
     run.run(lambda: run.state == STATE_READY, 30)
-    epochs = sum(name.endswith(".hdr") for name in stored)
+    epochs = sum(name.endswith(".hdr") for name in files)
     return [
         Figure(f"cold boot to ready, {epochs} epochs stored", run.board.seconds, "s", 3),
         Figure("  of it to the first word on the line", said_hello, "s"),
@@ -189,6 +175,7 @@ def main() -> int:
         *sync_figures(network, headers, options.until),
         *proof_figures(),
         *start_figures(network, headers),
+        *store_figures(settings(network), headers),
         *line_figures(),
         *flash_figures(),
     ]
