@@ -14,6 +14,7 @@ from host_bridge.payments.payment_finder import PaymentFinder
 from host_bridge.sessions.source import FoundPayment, Watch
 from host_bridge.trouble import Trouble, answer
 from lightclient.errors import BadLink, HeaderError, LightClientError
+from lightclient.hashes import hash256
 from lightclient.headers.chain import REFETCH
 from lightclient.limits import HEADER_SIZE
 from lightclient.params import Network
@@ -118,24 +119,29 @@ class NodeSource:
     async def _sync(self, on_change: Callable[[], None]) -> None:
         """Bring the index to the node's tip."""
         before = self.index.state.block_hash
+        try:
+            await self._follow_tip(on_change)
+        finally:  # (headers that came before one that is wrong are there)
+            if before != self.index.state.block_hash:
+                self._changed(on_change)
+        if self.index.not_synced:
+            await asyncio.to_thread(self.index.sync)
+
+    async def _follow_tip(self, on_change: Callable[[], None]) -> None:
         for left in reversed(range(_TRIES)):
             tip = await answer(self.node.tip())
             if tip.height <= self.best_height and self.index.has_block(tip.height, tip.block_hash):
-                break
+                return
             try:
                 await self._fetch(tip, on_change)
                 self._tell_if_behind(tip)
-                break
-            except BadLink as error:  # a reorg came between two answers
+                return
+            except BadLink as error:  # a reorg came between two answers, or it contradicts itself
                 if not left:
                     raise NodeLied(f"its headers do not link: {error}") from None
             except HeaderError as error:
                 where = f" {error.height}" if error.height >= 0 else ""
                 raise NodeLied(f"its header{where} breaks a rule: {type(error).__name__}: {error}") from None
-        if before != self.index.state.block_hash:
-            self._changed(on_change)
-        if self.index.not_synced:
-            await asyncio.to_thread(self.index.sync)
 
     def _changed(self, on_change: Callable[[], None]) -> None:
         self.finder.chain_changed()
@@ -151,8 +157,9 @@ class NodeSource:
     async def _fetch(self, tip: Tip, on_change: Callable[[], None]) -> None:
         """All headers of the node's chain that the index lacks. Raises NodeError, the error of a rule broken."""
         height, raw = await self._find_fork(tip)
-        again = 0
+        again, last = 0, b""
         while raw:
+            last = hash256(raw[-HEADER_SIZE:])
             outcome = self.index.accept(raw, height, int(time.time()))
             height += len(raw) // HEADER_SIZE
             if outcome == REFETCH:  # a branch of several batches has won: once more, from the fork on
@@ -166,6 +173,8 @@ class NodeSource:
                 self._changed(on_change)
             await asyncio.sleep(0)
             raw = await self._headers(height + 1, tip.height - height) if height < tip.height else b""
+        if Tip(height, last) != tip:
+            raise BadLink("they don't lead to the tip that it told of", height)
 
     async def _find_fork(self, tip: Tip) -> tuple[int, bytes]:
         """The height of a block that both have, and the node's headers that follow it."""

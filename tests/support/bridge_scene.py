@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from contextlib import asynccontextmanager
 
 from bridge_runs import BridgeRuns
@@ -48,12 +49,14 @@ class Scene:
 
     async def said(self, *words, seconds=60.0, since=0):
         """The first line of the log, from number `since` on, that has all these words."""
-        async with asyncio.timeout(seconds):
-            while True:
-                for line in self.bridge.now.lines[since:]:
-                    if all(word in line for word in words):
-                        return line
-                await asyncio.sleep(0.05)
+        end = time.monotonic() + seconds
+        while True:
+            lines = self.bridge.now.lines[since:]
+            for line in lines:
+                if all(word in line for word in words):
+                    return line
+            assert time.monotonic() < end, f"not said in {seconds:g} s: {words}, but:\n{''.join(lines[-20:])}"
+            await asyncio.sleep(0.05)
 
     def end(self):
         assert self.bridge.peak_memory() < MEMORY, self.bridge.peak_memory()

@@ -1,17 +1,20 @@
 """Between the bridge and a real node: passes everything on, or does what a test says in its place. On 127.0.0.1."""
 
 import asyncio
+import contextlib
 import json
 import threading
 
 import aiohttp
 from aiohttp import web
 
+from lightclient.hashes import hash256
+
 _HOP = ("Transfer-Encoding", "Content-Length", "Connection", "Content-Encoding")
 
 
 class FaultyNode:
-    """`mode`: "" passes on; else "stall", "half", "page", "network", "lie", "endless". Use it in a `with` block."""
+    """`mode`: "" passes on; else "stall", "half", "page", "network", "lie", "tip", "endless". Use it in a `with` block."""
 
     def __init__(self, node):
         self._node = node
@@ -67,14 +70,23 @@ class FaultyNode:
         if mode == "network":
             body = body.replace(b'"chain":"regtest"', b'"chain":"signet"')
         elif mode == "lie":
-            body = _lie(request.path, asked, body)
+            body = _lie(request.path, body)
+        elif mode == "tip":
+            body = _other_tip(asked, body)
         return web.Response(status=status, body=body, headers=headers)
 
 
-def _lie(path, asked, body):
-    """Headers whose work is none, and a best block that nobody has."""
+def _lie(path, body):
+    """Headers whose work is none."""
     if path.startswith("/rest/headers") and len(body) >= 80:
-        return body[:-80] + body[-80:-4] + bytes(4)
+        nonces = (nonce.to_bytes(4, "little") for nonce in range(1_000))  # on regtest every other one is good
+        headers = (body[-80:-4] + nonce for nonce in nonces)
+        return body[:-80] + next(header for header in headers if hash256(header)[31] > 0x7F)
+    return body
+
+
+def _other_tip(asked, body):
+    """A best block that nobody has."""
     with_method = json.loads(asked) if asked.startswith(b"{") else {}
     if with_method.get("method") in ("getblockchaininfo", "getbestblockhash"):
         answer = json.loads(body)
@@ -91,6 +103,8 @@ async def _endless(request):
     response = web.StreamResponse()
     response.content_type = "application/json"
     await response.prepare(request)
-    while True:
-        await response.write(b'{"result": "' + b"x" * 65536)
-        await asyncio.sleep(0)
+    with contextlib.suppress(ConnectionError):  # whoever has had enough hangs up
+        while True:
+            await response.write(b'{"result": "' + b"x" * 65536)
+            await asyncio.sleep(0)
+    return response
