@@ -42,16 +42,17 @@ def files_with(settings: dict[str, Any]) -> bytes:
 class BoardAndBridge:
     """One start of a board, with `files` in its flash, up to the moment that it is thrown away: a power cut.
 
-    `pulses` are the emulated seconds of the relay's moves, with the level.
+    `relay_moves` are the board's seconds of the relay's moves, with the level. Without a `board` it is an emulated
+    Pico with the firmware image.
     """
 
-    def __init__(self, files: bytes, archive: ArchiveChain) -> None:
+    def __init__(self, files: Any, archive: ArchiveChain, board: Any = None) -> None:
         self.archive = archive
         self.session = BridgeSession(archive, "test")
         self.reports: list[Report] = []
         self.relay_moves: list[tuple[float, bool]] = []
         self.on_relay: Callable[[bool], None] = lambda on: None
-        self.board = EmulatedPico(firmware_image(), files)
+        self.board = board or EmulatedPico(firmware_image(), files)
         self.board.on_bytes = self.session.receive
         self.board.next_bytes = self.session.next_output
         self.board.watch_pin(pins.RELAY, self._relay_moved)
@@ -61,7 +62,7 @@ class BoardAndBridge:
         self.on_relay(on)
 
     @property
-    def files(self) -> bytes:
+    def files(self) -> Any:
         return self.board.files
 
     def run(self, until: Callable[[], bool], seconds: float = 20.0) -> None:

@@ -91,6 +91,7 @@ def test_a_cookie_of_another_user():
     with open_folder() as folder:
         cookie = folder / "regtest" / ".cookie"
         cookie.parent.mkdir()
+        cookie.parent.chmod(0o755)  # whatever the umask is
         cookie.write_text("__cookie__:00")
         cookie.chmod(0o600)
         url = read_core_url(f"core://127.0.0.1:1/?cookie={cookie}")
