@@ -89,11 +89,11 @@ class Device:
         self._is_told = False
         self.is_paired = bool(settings.pairing_key)
         self.has_button = settings.button
-        self._face: "Face | None" = None
+        self.face: "Face | None" = None
         if board.shows or settings.button:
             from firmware.face import Face  # noqa: PLC0415 - a device that nobody looks at does not need it
 
-            self._face = Face(self, settings, folder_of(settings_path), board)
+            self.face = Face(self, settings, folder_of(settings_path), board)
 
     def all_is_loaded(self) -> None:
         """All that stays has been made: from now on, garbage is collected between batches."""
@@ -124,16 +124,14 @@ class Device:
             if event[0] == EVENT_CONFIRMED:
                 self._paid.append((event[1], event[2]))
             self.say(event_line(event), event[0] != EVENT_PAYMENT_SEEN)
-            if self._face is not None:
-                self._face.take_event(event)
+            if self.face is not None:
+                self.face.take_event(event)
             event = client.next_event()
         self._tell_state()
         self._tell_cut_short()
         self._move_relay()
-        if self._face is not None:
-            self._face.tick(now)
-        if self._control is not None:
-            self._control.tick(now)
+        if self.face is not None:
+            self.face.tick(now)
         if 0 <= self._watchdog_at <= now:
             self._watchdog_at = -1
             self.board.start_watchdog()
@@ -159,8 +157,8 @@ class Device:
 
         pair_device(self._settings_path, pairing)
         fingerprint = short_fingerprint(pairing.fingerprint)
-        if self._face is not None:
-            self._face.paired(fingerprint)
+        if self.face is not None:
+            self.face.paired(fingerprint)
         self.restart_soon("paired with the bridge " + fingerprint)
 
     def _answer(self, question: int, argument: memoryview) -> "tuple[bytes, int]":

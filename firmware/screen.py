@@ -6,6 +6,7 @@ pattern of two seconds, so that it can be read without a display:
     on                 ready
     slow blinking      waiting for a payment (1 a second); synchronising (2 a second)
     fast blinking      paid (4 a second)
+    long, short        which device this is (1 a second)
     flashes, a pause   1 no bridge, 2 not paired, 3 stale tip or too little work, 4 refused, 5 fault
 """
 
@@ -23,6 +24,7 @@ READY = const(0xFFFF)
 INVOICE = const(0x0F0F)
 SYNCING = const(0x3333)
 PAID = const(0x5555)
+HERE = const(0x5F5F)
 NO_BRIDGE = const(0x0001)
 NOT_PAIRED = const(0x0005)
 STALE = const(0x0015)
