@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lightclient.spv.stored_payments import StoredPayments
 
 _POLL_MS = const(50)
+_MAX_REASONS = const(10)
 _GRACE_MS = const(3_000)  # before a watchdog is armed: see rescue.py
 _RESTART_MS = const(500)  # for the last words to leave by the line
 _RETRY_MS = const(600_000)  # what is wrong with a store may pass: it is tried again
@@ -59,6 +60,7 @@ class Device:
         self._state_shown = ""
         self._last_state = -1
         self._last_problem = ""
+        self._reasons: "list[str]" = []  # why there was no bridge since there was one last
         self.settings = settings
         self.device_id = settings.device_id or board.unique_id()
         self.board = board
@@ -210,7 +212,18 @@ class Device:
         line = state_line(client, self.is_paired, self.link)
         if line != self._state_shown and not self.restart_wanted:
             self._state_shown = line
-            self.say(line, False)
+            self.say(line, self._is_news())
+
+    def _is_news(self) -> bool:
+        """Whether the state belongs into the log: why there is no bridge, each reason once until it is back."""
+        reasons = self._reasons
+        if self.client.is_open and reasons:
+            reasons.clear()
+            self.say("the bridge is back", True)
+        elif not self.client.is_open and self._last_problem and self._last_problem not in reasons:
+            reasons.append(self._last_problem)
+            return len(reasons) < _MAX_REASONS
+        return False
 
     # --- the relay ---
 
