@@ -32,7 +32,7 @@ from lightclient.messages import (
 )
 from lightclient.pairing import short_fingerprint
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from typing import Any
 

@@ -21,7 +21,7 @@ from lightclient.messages import (
 )
 from lightclient.spv.acted import ActedPayments
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from firmware.control import Control
     from firmware.face import Face

@@ -6,7 +6,7 @@ device whose network or bridge has changed can be paired anew. Otherwise the net
 
 from lightclient.compat import const
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from firmware.links import StreamLink
     from firmware.tcp_link import TcpLink

@@ -13,7 +13,7 @@ from lightclient.messages import (
     STATE_READY,
 )
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from firmware.device import Device
     from firmware.screen import View

@@ -7,10 +7,10 @@ the store in FOLDER is FOLDER.paid (store.py says why).
 
 import os
 
-from lightclient.compat import IS_MICROPYTHON
+from lightclient.compat import IS_MICROPYTHON, const
 from lightclient.errors import CorruptStore, StoreFull, StoreLocked
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from typing import BinaryIO
 

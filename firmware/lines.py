@@ -1,5 +1,6 @@
 """What a device says in one line each, for its console and its log."""
 
+from lightclient.compat import const
 from lightclient.messages import (
     EVENT_CONFIRMED,
     EVENT_PAYMENT_SEEN,
@@ -10,7 +11,7 @@ from lightclient.messages import (
     STATES,
 )
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from firmware.links import Link
     from lightclient.client import Client, Event

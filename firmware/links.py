@@ -2,7 +2,9 @@
 
 import select
 
-TYPE_CHECKING = False
+from lightclient.compat import const
+
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from typing import BinaryIO, Protocol
 

@@ -8,9 +8,10 @@ import time
 
 from firmware import heap
 from firmware.console import IS_BOARD, note, note_once, say_error
+from lightclient.compat import const
 from lightclient.errors import LightClientError, describe
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from typing import Any
 

@@ -9,10 +9,11 @@ import os
 from binascii import hexlify
 
 from firmware.console import IS_BOARD
+from lightclient.compat import const
 from lightclient.errors import BadMessage, StoreError, StoreFull, WrongNetwork
 from lightclient.params import NETWORKS
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any

@@ -8,7 +8,7 @@ needs no interleaving and one alignment pattern only (ISO/IEC 18004, of which th
 from lightclient.compat import const
 from lightclient.errors import LimitExceeded
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from hardware.canvas import Canvas
 

@@ -14,7 +14,7 @@ import time
 from firmware.screen import FAULT, NO_PROGRESS, NOT_PAIRED, STALE, Screen
 from lightclient.compat import const
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from hardware.board import Board
 

@@ -13,7 +13,7 @@ pattern of two seconds, so that it can be read without a display:
 
 from lightclient.compat import const
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from hardware.board import Board
 

@@ -37,6 +37,7 @@ till                 with a button and a display (firmware/till.py): items, a li
 import json
 from binascii import unhexlify
 
+from lightclient.compat import const
 from lightclient.errors import LightClientError
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint
 from lightclient.headers.rules import HeaderRules
@@ -45,7 +46,7 @@ from lightclient.limits import MAX_CERTIFICATE, MAX_HEIGHT, MAX_HOST, MAX_REQUES
 from lightclient.params import NETWORKS
 from lightclient.spv.payment import PaymentRequest
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from typing import Any
 

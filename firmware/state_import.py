@@ -17,7 +17,7 @@ from lightclient.headers.window_store import WindowStore
 from lightclient.limits import HEADER_SIZE, LOCATOR_ENTRY, MAX_BATCH_HEADERS, MAX_LOCATOR
 from lightclient.messages import ASK_ADD, ASK_END, ASK_JUDGE, ASK_STATE, ASK_TAKE
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from firmware.device import Device
 

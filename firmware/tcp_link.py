@@ -13,7 +13,7 @@ import ssl
 from lightclient.compat import IS_MICROPYTHON, const
 from lightclient.pairing import SERVER_NAME
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from typing import Any
 

@@ -21,7 +21,7 @@ from lightclient.limits import MAX_HEIGHT, MAX_MONEY, MAX_REQUESTS
 from lightclient.messages import STATE_READY
 from lightclient.spv.payment import PaymentRequest
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any

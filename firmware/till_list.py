@@ -13,7 +13,7 @@ from lightclient.compat import const
 from lightclient.errors import BadMessage, LightClientError, LimitExceeded, StoreError
 from lightclient.limits import MAX_INVOICE_ADDRESSES, MAX_TILL_PIECE
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from typing import Any
 

@@ -6,7 +6,7 @@ from lightclient.compat import const
 from lightclient.errors import LightClientError, NotEnoughWork, NotSynced, StaleTip, describe
 from lightclient.messages import STATE_READY, STATE_STOPPED, STATE_SYNCING
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from firmware.links import Link
     from firmware.screen import View

@@ -7,7 +7,7 @@ power saving delays each answer by up to 200 ms: it is off while much comes, and
 
 from lightclient.compat import const
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from typing import Any
 

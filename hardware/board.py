@@ -25,7 +25,7 @@ chosen is imported.
 
 from lightclient.compat import const
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from typing import Protocol
 

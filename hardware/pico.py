@@ -11,7 +11,7 @@ from hardware.pins import BUTTON, BUZZER, DISPLAY_ADDRESS, DISPLAY_SCL, DISPLAY_
 from hardware.ssd1306 import Ssd1306
 from lightclient.compat import const
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from typing import Any
 

@@ -14,8 +14,9 @@ import digitalio
 from hardware import pins
 from hardware.board import EARLIEST_TIME, NO_DISPLAY, RESTART, UNSET_CLOCK
 from hardware.canvas import HEIGHT, WIDTH
+from lightclient.compat import const
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from typing import Any
 

@@ -6,10 +6,10 @@ import sys
 import time
 
 from hardware.board import RESTART
+from lightclient.compat import const
 
 _MAX_KEPT = 20
-
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from hardware.board import Display
 

@@ -11,7 +11,7 @@ from hardware.canvas import HEIGHT, WIDTH
 from hardware.simulated import SimulatedBoard
 from lightclient.compat import IS_MICROPYTHON, const
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from typing import Any
 

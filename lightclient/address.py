@@ -3,7 +3,7 @@
 from lightclient.compat import const
 from lightclient.hashes import hash256
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.params import Network
 

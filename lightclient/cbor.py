@@ -8,7 +8,7 @@ what is there before it is used; nothing is copied.
 from lightclient.compat import const, micropython
 from lightclient.errors import LimitExceeded, NonCanonicalEncoding, TrailingData, TruncatedInput
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.serialize import Buffer
 

@@ -49,7 +49,7 @@ from lightclient.payments import PaymentBook
 from lightclient.session import DeviceSession
 from lightclient.spv.payment import NOT_GIVEN
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -4,6 +4,9 @@ One source runs on both: `@micropython.native` and `@micropython.viper` function
 a device and plain Python on a computer. For the latter `ptr8(b)` and `ptr32(b)` index the bytes or the aligned
 little-endian words of a buffer, and `uint(x)` is an unsigned machine word. CPython does not wrap
 at 32 bits: mask there where it matters.
+
+Modules say `TYPE_CHECKING = const(False)`: what stands under a constant is not compiled, which makes the device's
+code 5 % smaller.
 """
 
 import sys

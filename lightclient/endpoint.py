@@ -10,12 +10,13 @@ credit that the other end does not keep to the rules; the device then begins a n
 the one way to recover from everything.
 """
 
+from lightclient.compat import const
 from lightclient.errors import BadFrame, LimitExceeded
 from lightclient.limits import MAX_OUTPUT, MAX_PAYLOAD, MAX_QUEUE
 from lightclient.messages import ASK, CHALLENGE, CREDIT, HELLO, PAIR, WELCOME, decode, encode, is_counted
 from lightclient.wire import FrameReader, encode_frame
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from typing import Any
 

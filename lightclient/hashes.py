@@ -3,7 +3,9 @@
 from binascii import hexlify, unhexlify
 from hashlib import sha256
 
-TYPE_CHECKING = False
+from lightclient.compat import const
+
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.serialize import Buffer
 

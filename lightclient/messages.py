@@ -26,7 +26,7 @@ from lightclient.limits import (
     MAX_WIFI_PASSWORD,
 )
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from typing import Any
 
@@ -317,8 +317,10 @@ def view_room(message_type: int, max_payload: int) -> int:
 def cut_text(text: str, maximum: int = MAX_DETAIL) -> str:
     """The start of `text` as a text field takes it: what is not printable ASCII is a question mark."""
     text = text[:maximum]
-    for character in text:
-        if not " " <= character <= "~":
+    for value in text.encode(
+        "utf-8", "surrogatepass"
+    ):  # MicroPython keeps each letter that it makes of a text for good
+        if not 0x20 <= value <= 0x7E:
             return "".join([c if " " <= c <= "~" else "?" for c in text])
     return text
 

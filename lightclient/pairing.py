@@ -11,7 +11,7 @@ from lightclient.compat import const
 from lightclient.errors import AuthenticationFailed
 from lightclient.hashes import equal_constant_time, hmac_sha256
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from typing import Any
 

@@ -26,7 +26,7 @@ from lightclient.messages import (
 )
 from lightclient.spv.proof import STAGES, ProofVerifier
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from collections.abc import Callable
 

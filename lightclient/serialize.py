@@ -6,9 +6,10 @@ compared its lengths before. `read_compact_size` is given the end and checks it.
 
 from struct import pack_into, unpack_from
 
+from lightclient.compat import const
 from lightclient.errors import NonCanonicalEncoding, TruncatedInput
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     Buffer = bytes | bytearray | memoryview
 

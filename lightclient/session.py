@@ -31,7 +31,7 @@ from lightclient.messages import (
     cut_text,
 )
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -10,7 +10,7 @@ input. States are small integers because bound methods would be objects on the h
 from lightclient.compat import const, micropython, ptr8
 from lightclient.errors import LightClientError, TrailingData, TruncatedInput
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.serialize import Buffer
 

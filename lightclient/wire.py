@@ -15,7 +15,7 @@ from lightclient.errors import LimitExceeded
 from lightclient.limits import MAX_PAYLOAD
 from lightclient.serialize import read_uint16_le, read_uint32_le
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.serialize import Buffer
 

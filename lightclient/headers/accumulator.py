@@ -16,7 +16,7 @@ from lightclient.errors import CheckpointMismatch
 from lightclient.headers.path import LEAF_HASHES, LEAF_TAG, NODE_TAG
 from lightclient.limits import HEADER_SIZE, MAX_HEIGHT
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.serialize import Buffer
 

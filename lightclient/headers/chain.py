@@ -26,7 +26,7 @@ from lightclient.headers.header import MERKLE_ROOT, PREV_BLOCK_HASH
 from lightclient.headers.state import ChainState
 from lightclient.limits import HEADER_SIZE, MAX_BATCH_HEADERS
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from collections.abc import Callable
 

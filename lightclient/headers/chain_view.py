@@ -1,12 +1,13 @@
 """What can be asked of a chain of headers: where it stands, what is in it, whether it is fit to act on."""
 
+from lightclient.compat import const
 from lightclient.errors import HeaderNotInChain, NotEnoughWork, NotSynced, StaleTip, TimeTooNew
 from lightclient.headers.header import MERKLE_ROOT, PREV_BLOCK_HASH
 from lightclient.headers.rules import HeaderRules
 from lightclient.headers.state import ChainState
 from lightclient.limits import HEADER_SIZE, LOCATOR_ENTRY, MAX_FUTURE_SECONDS
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.headers.accumulator import Accumulator
     from lightclient.headers.store import Store

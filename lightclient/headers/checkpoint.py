@@ -33,7 +33,7 @@ from lightclient.headers.target import bits_to_target
 from lightclient.limits import EPOCH, MAX_HEIGHT, MAX_NAME, MEDIAN_TIME_SPAN
 from lightclient.serialize import read_uint32_le
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.params import Network
     from lightclient.serialize import Buffer

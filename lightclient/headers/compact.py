@@ -25,7 +25,7 @@ from lightclient.errors import LimitExceeded, NonCanonicalEncoding, TrailingData
 from lightclient.limits import HEADER_SIZE, MAX_BATCH_HEADERS
 from lightclient.serialize import read_uint32_le, write_uint32_le
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.serialize import Buffer
 

@@ -1,9 +1,10 @@
 """Which bits the next header must have. Source: Core `pow.cpp`, BIP94."""
 
+from lightclient.compat import const
 from lightclient.headers.target import bits_to_target, target_to_bits
 from lightclient.limits import EPOCH
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.headers.state import ChainState
     from lightclient.params import Network

@@ -7,7 +7,7 @@ from lightclient.errors import CorruptStore, LimitExceeded, WrongNetwork, WrongS
 from lightclient.hashes import hash256
 from lightclient.serialize import read_uint32_le, write_uint32_le
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from collections.abc import Callable
 

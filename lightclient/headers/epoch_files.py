@@ -1,10 +1,11 @@
 """The files of one epoch of headers each: their names, and the checkpoint at their base."""
 
+from lightclient.compat import const
 from lightclient.headers.envelope import BASE, BASE_SIZE, ENVELOPE_SIZE, HEAD_SIZE, unseal
 from lightclient.headers.pair import CONTENT
 from lightclient.serialize import read_uint32_le
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.headers.store import Files
 

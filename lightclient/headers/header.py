@@ -9,7 +9,7 @@ from lightclient.hashes import hash256
 from lightclient.limits import HEADER_SIZE
 from lightclient.serialize import read_int32_le, read_uint32_le
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.serialize import Buffer
 

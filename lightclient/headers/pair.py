@@ -1,10 +1,11 @@
 """Something small that must survive a power cut at any moment: written twice, numbered, with a checksum."""
 
+from lightclient.compat import const
 from lightclient.errors import CorruptStore, StoreRolledBack
 from lightclient.headers.envelope import ENVELOPE_SIZE, FORMAT, HEAD_SIZE, seal, unseal
 from lightclient.serialize import read_uint32_le
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.headers.store import Files
 

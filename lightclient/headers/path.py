@@ -11,7 +11,7 @@ from lightclient.errors import PathMismatch
 from lightclient.limits import MAX_HEIGHT
 from lightclient.serialize import read_uint32_le
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.headers.accumulator import Accumulator
     from lightclient.serialize import Buffer

@@ -12,7 +12,7 @@ Source of the order: Core CheckBlockHeader, then ContextualCheckBlockHeader.
 from array import array
 from hashlib import sha256
 
-from lightclient.compat import micropython, ptr32, uint
+from lightclient.compat import const, micropython, ptr32, uint
 from lightclient.errors import (
     BadGenesis,
     BadLink,
@@ -37,7 +37,7 @@ from lightclient.headers.state import ChainState
 from lightclient.headers.target import bits_to_target, check_proof_of_work, exceeds
 from lightclient.limits import EPOCH, HEADER_SIZE, MAX_FUTURE_SECONDS, MAX_TIMEWARP_SECONDS
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.headers.accumulator import Accumulator
     from lightclient.params import Network

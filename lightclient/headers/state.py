@@ -2,12 +2,12 @@
 
 from array import array
 
-from lightclient.compat import micropython, ptr32
+from lightclient.compat import const, micropython, ptr32
 from lightclient.headers.header import TIME, read_bits, read_time
 from lightclient.headers.target import bits_to_target, work
 from lightclient.limits import EPOCH, MEDIAN_TIME_SPAN
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.headers.accumulator import Accumulator
     from lightclient.params import Network

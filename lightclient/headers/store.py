@@ -70,7 +70,7 @@ from lightclient.compat import const
 from lightclient.errors import HeaderNotInChain, LimitExceeded
 from lightclient.limits import HEADER_SIZE
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from typing import Protocol
 

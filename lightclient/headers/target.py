@@ -3,10 +3,10 @@
 Source: Core `arith_uint256::SetCompact`, `GetCompact`; `pow.cpp` DeriveTarget; `chain.cpp` GetBlockProof.
 """
 
-from lightclient.compat import micropython, ptr8
+from lightclient.compat import const, micropython, ptr8
 from lightclient.errors import BadProofOfWork, MalformedBits
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.params import Network
     from lightclient.serialize import Buffer

@@ -18,7 +18,7 @@ from lightclient.headers.state import ChainState
 from lightclient.headers.window_files import NO_BRANCH, NO_SWITCH, WindowFiles
 from lightclient.serialize import read_uint32_le
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -12,7 +12,7 @@ from lightclient.headers.store import require_within
 from lightclient.limits import EPOCH, HEADER_SIZE
 from lightclient.serialize import read_uint32_le, write_uint32_le
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.headers.state import ChainState
     from lightclient.headers.store import Files

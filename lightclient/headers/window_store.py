@@ -21,7 +21,7 @@ from lightclient.headers.window_branches import WindowBranches
 from lightclient.headers.window_files import NO_BRANCH, NO_SWITCH
 from lightclient.limits import HEADER_SIZE
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.headers.rules import HeaderRules
     from lightclient.headers.store import Borders

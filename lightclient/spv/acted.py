@@ -1,8 +1,9 @@
 """The payments that were acted on, in RAM: gone with the power. StoredPayments keeps them."""
 
+from lightclient.compat import const
 from lightclient.errors import AlreadyActed, StoreFull
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.serialize import Buffer
 

@@ -5,10 +5,11 @@ values. A path that comes although the window has the header must be true as wel
 present size: a false one is refused wherever it can be seen.
 """
 
+from lightclient.compat import const
 from lightclient.errors import HeaderNotInChain
 from lightclient.headers.path import PathVerifier
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from typing import Protocol
 

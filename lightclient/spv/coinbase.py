@@ -1,9 +1,10 @@
 """What a coinbase must look like: the transaction that pins a Merkle tree's depth and its block's height."""
 
+from lightclient.compat import const
 from lightclient.errors import HeightMismatch, NotACoinbase
 from lightclient.limits import MAX_COINBASE_SCRIPT, MIN_COINBASE_SCRIPT
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.params import Network
     from lightclient.spv.transaction import TransactionWalk

@@ -5,7 +5,7 @@ Source of the rules: Core `merkle.cpp` ComputeMerkleRoot (CVE-2012-2459) and Ele
 
 from hashlib import sha256
 
-from lightclient.compat import micropython
+from lightclient.compat import const, micropython
 from lightclient.errors import (
     DepthMismatch,
     IndexOutOfRange,
@@ -15,7 +15,7 @@ from lightclient.errors import (
 )
 from lightclient.limits import MAX_MERKLE_DEPTH
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.serialize import Buffer
 

@@ -7,6 +7,7 @@ Source of the rules: BIP37; Core `merkleblock.cpp`, CPartialMerkleTree::ExtractM
 TraverseAndExtract. The tree is walked without recursion, because a device's stack is small.
 """
 
+from lightclient.compat import const
 from lightclient.errors import (
     IndexOutOfRange,
     LeftSiblingDuplicate,
@@ -22,7 +23,7 @@ from lightclient.headers.target import bits_to_target, check_proof_of_work
 from lightclient.limits import HEADER_SIZE, MAX_BLOCK_TRANSACTIONS
 from lightclient.serialize import compact_size_length, read_compact_size, read_uint32_le
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

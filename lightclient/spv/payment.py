@@ -8,7 +8,7 @@ from lightclient.compat import const
 from lightclient.errors import AmountTooLow, LimitExceeded, NotEnoughConfirmations, NotThePayment
 from lightclient.limits import MAX_COUNT, MAX_HEIGHT, MAX_MONEY, MAX_SCRIPT_PUBKEY
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.spv.proof import ProofVerifier
 

@@ -32,7 +32,7 @@ from lightclient.spv.merkle import MerkleFold
 from lightclient.spv.transaction import TransactionWalk
 from lightclient.stream import GATHER, StreamParser
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.params import Network
     from lightclient.serialize import Buffer

@@ -21,7 +21,7 @@ from lightclient.headers.envelope import PAYMENTS, network_id
 from lightclient.headers.pair import CONTENT, Pair
 from lightclient.serialize import read_uint32_le, write_uint32_le
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.headers.store import Files
     from lightclient.headers.window_files import WindowFiles

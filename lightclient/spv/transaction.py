@@ -29,7 +29,7 @@ from lightclient.serialize import compact_size_length, read_compact_size, read_u
 from lightclient.spv import ordinary
 from lightclient.stream import StreamParser
 
-TYPE_CHECKING = False
+TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from lightclient.serialize import Buffer
 

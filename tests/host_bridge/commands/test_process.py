@@ -157,7 +157,7 @@ def test_ctrl_c(tmp_path):
     terminal = Terminal("headers", "info", big, "--network=regtest")
     terminal.read(b"reading headers")
     terminal.process.send_signal(signal.SIGINT)
-    assert terminal.end() == 130
+    assert terminal.end() == 130, terminal.seen
     assert b"Traceback" not in terminal.seen
     assert b"\x1b[?25h" in terminal.seen  # the cursor is back
     assert b"lightclient:" not in terminal.seen
