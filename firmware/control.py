@@ -9,6 +9,8 @@ import sys
 from binascii import hexlify
 
 from firmware.console import IS_BOARD, read_log
+from firmware.device import folder_of
+from firmware.files import FolderFiles
 from firmware.pairing import change_settings
 from firmware.settings import check_settings
 from lightclient import __version__
@@ -17,7 +19,9 @@ from lightclient.errors import BadMessage, LightClientError, LimitExceeded, Stor
 from lightclient.hashes import hash_to_hex
 from lightclient.limits import MAX_COUNT, MAX_TOLD
 from lightclient.messages import (
+    ASK_ADDRESSES,
     ASK_CHANGE,
+    ASK_END,
     ASK_IDENTIFY,
     ASK_INFO,
     ASK_LOG,
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 
     from firmware.device import Device
     from firmware.state_import import StateImport
+    from firmware.till_list import TillList
 
 # What may be told of settings.json, and what may be set. `board` takes a name that this computer has a driver for.
 _SHOWN = (
@@ -51,8 +56,8 @@ _SHOWN = (
 CHANGEABLE = ("relay_seconds", "board")
 _BOARDS = ("pico",) if IS_BOARD else ("simulated", "terminal", "raspberry-pi")
 _MAX_CHANGE = const(256)  # bytes of JSON
-_BLINK_MS = const(250)
-_IDENTIFY_MS = const(10_000)
+_MAX_TILL = const(3072)
+_OF_TILL = ("items", "confirmations", "minutes", "addresses")
 
 
 class Control:
@@ -63,10 +68,16 @@ class Control:
         self._path = settings_path
         self._text = b""  # of the last answer, told piece by piece
         self._import: "StateImport | None" = None
-        self._identify_until = 0
+        self._list: "TillList | None" = None
 
     def answer(self, question: int, argument: memoryview) -> "tuple[bytes, int]":
         """A piece of the answer, and how many bytes follow it. Raises a LightClientError."""
+        try:
+            return self._answer(question, argument)
+        except OSError as error:
+            raise StoreError("the flash: " + str(error))
+
+    def _answer(self, question: int, argument: memoryview) -> "tuple[bytes, int]":
         if question <= ASK_SETTINGS:
             return self._tell(question, argument)
         if question == ASK_IDENTIFY:
@@ -75,17 +86,11 @@ class Control:
             self._device.restart_soon("restarts: its owner asked for it")
         elif question == ASK_CHANGE:
             self._change(argument)
-        else:
+        elif question <= ASK_END:
             return self._import_state(question, argument), 0
+        else:
+            return self._set_till(question, argument), 0
         return b"", 0
-
-    def tick(self, now_ms: int) -> None:
-        """Time has passed: blink, while that was asked for."""
-        if self._identify_until:
-            is_over = now_ms >= self._identify_until
-            self._light(not is_over and now_ms // _BLINK_MS % 2 == 0)
-            if is_over:
-                self._identify_until = 0
 
     # --- what is told, in pieces: the argument is where the next one begins ---
 
@@ -135,12 +140,18 @@ class Control:
             "problem": device.link.problem,
         }
 
-    def _settings(self) -> "dict[str, Any]":
+    def _read_settings(self) -> "dict[str, Any]":
         try:
             with open(self._path) as file:
                 values = json.load(file)
         except (OSError, ValueError) as error:
             raise StoreError("the settings cannot be read: " + str(error))
+        if not isinstance(values, dict):
+            raise StoreError("the settings cannot be read: not an object")
+        return values
+
+    def _settings(self) -> "dict[str, Any]":
+        values = self._read_settings()
         shown = {key: values[key] for key in _SHOWN if key in values}
         settings = self._device.settings
         shown["relay_seconds"] = settings.relay_ms // 1000  # also where it is left out
@@ -155,6 +166,10 @@ class Control:
         if settings.wifi[0]:
             shown["wifi"] = {"ssid": settings.wifi[0]}
         shown["requests"] = len(settings.requests)
+        if settings.till is not None:
+            from firmware.till_list import till_as_told  # noqa: PLC0415
+
+            shown["till"] = till_as_told(settings.till, self._files())
         shown["changeable"] = list(CHANGEABLE)
         return shown
 
@@ -163,30 +178,47 @@ class Control:
     def _identify(self) -> None:
         name = hexlify(self._device.device_id).decode()
         self._device.board.show("this is the device " + name)
-        self._identify_until = self._device.board.milliseconds() + _IDENTIFY_MS
-
-    def _light(self, on: bool) -> None:
-        set_light = getattr(self._device.board, "set_light", None)
-        if set_light:
-            set_light(on)
+        if self._device.face is not None:
+            self._device.face.identify(name)
 
     def _change(self, argument: memoryview) -> None:
         """Set what the JSON object names, all of it or nothing."""
-        if len(argument) > _MAX_CHANGE:
-            raise LimitExceeded("settings: " + str(len(argument)) + " bytes, at most " + str(_MAX_CHANGE))
-        try:
-            changes = json.loads(bytes(argument).decode())
-        except (ValueError, RuntimeError):
-            raise BadMessage("settings: no JSON")
-        if not isinstance(changes, dict) or not changes:
-            raise BadMessage("settings: not an object, or empty")
-        for key in changes:
-            if key not in CHANGEABLE:
-                raise BadMessage("settings: " + str(key) + " is not set over the line")
+        changes = _object(argument, _MAX_CHANGE, CHANGEABLE)
         if "board" in changes and changes["board"] not in _BOARDS:
             raise BadMessage("settings: board is none of " + ", ".join(_BOARDS))
         change_settings(self._path, lambda values: _changed(values, changes))
         self._device.restart_soon("has new settings, and starts anew")
+
+    def _set_till(self, question: int, argument: memoryview) -> bytes:
+        """Addresses, in pieces; then what is to be changed of the till, the list included: all of it or nothing."""
+        if question == ASK_ADDRESSES:
+            if bytes(argument[:4]) == bytes(4):
+                from firmware.till_list import TillList  # noqa: PLC0415 - asked seldom
+
+                self._list = None
+                self._list = TillList(self._files(), folder_of(self._path), self._read_settings())
+            if self._list is None:
+                raise BadMessage("no list of addresses has begun")
+            return self._list.take(argument)
+        changes = _object(argument, _MAX_TILL, _OF_TILL)
+        given = None
+        if "addresses" in changes:
+            given = self._list
+            if given is None:
+                raise BadMessage("no list of addresses has begun")
+            given.finish(changes["addresses"])
+            changes["addresses"] = given.name
+        self._list = None
+        change_settings(self._path, lambda values: _changed(values, {"till": _changed_till(values, changes)}))
+        if self._device.face is not None:
+            self._device.face.till = None  # it has the old list
+        self._device.restart_soon("has a new till, and starts anew")
+        if given is not None:
+            given.remove_old()
+        return b""
+
+    def _files(self) -> "FolderFiles":
+        return FolderFiles(folder_of(self._path))
 
     def _import_state(self, question: int, argument: memoryview) -> bytes:
         from firmware.state_import import StateImport  # noqa: PLC0415 - once in a device's life
@@ -197,6 +229,32 @@ class Control:
         if self._import is None:
             raise BadMessage("no import of a state has begun")
         return self._import.take(question, argument)
+
+
+def _object(argument: memoryview, most: int, keys: "tuple[str, ...]") -> "dict[str, Any]":
+    """The JSON object that says what to set: some of `keys`."""
+    if len(argument) > most:
+        raise LimitExceeded("settings: " + str(len(argument)) + " bytes, at most " + str(most))
+    try:
+        changes = json.loads(bytes(argument).decode())
+    except (ValueError, RuntimeError):
+        raise BadMessage("settings: no JSON")
+    if not isinstance(changes, dict) or not changes:
+        raise BadMessage("settings: not an object, or empty")
+    for key in changes:
+        if key not in keys:
+            raise BadMessage("settings: " + str(key) + " is not set over the line")
+    return changes
+
+
+def _changed_till(values: "dict[str, Any]", changes: "dict[str, Any]") -> "dict[str, Any]":
+    old = values.get("till")
+    till = dict(old) if isinstance(old, dict) else {}
+    till.update(changes)
+    for key in ("items", "addresses"):
+        if key not in till:
+            raise BadMessage("the till has no " + key + " yet")
+    return till
 
 
 def _changed(values: "dict[str, Any]", changes: "dict[str, Any]") -> "dict[str, Any]":

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lightclient.spv.stored_payments import StoredPayments
 
 _POLL_MS = const(50)
+_MAX_REASONS = const(10)
 _GRACE_MS = const(3_000)  # before a watchdog is armed: see rescue.py
 _RESTART_MS = const(500)  # for the last words to leave by the line
 _RETRY_MS = const(600_000)  # what is wrong with a store may pass: it is tried again
@@ -59,6 +60,7 @@ class Device:
         self._state_shown = ""
         self._last_state = -1
         self._last_problem = ""
+        self._reasons: "list[str]" = []  # why there was no bridge since there was one last
         self.settings = settings
         self.device_id = settings.device_id or board.unique_id()
         self.board = board
@@ -89,11 +91,11 @@ class Device:
         self._is_told = False
         self.is_paired = bool(settings.pairing_key)
         self.has_button = settings.button
-        self._face: "Face | None" = None
+        self.face: "Face | None" = None
         if board.shows or settings.button:
             from firmware.face import Face  # noqa: PLC0415 - a device that nobody looks at does not need it
 
-            self._face = Face(self, settings, folder_of(settings_path), board)
+            self.face = Face(self, settings, folder_of(settings_path), board)
 
     def all_is_loaded(self) -> None:
         """All that stays has been made: from now on, garbage is collected between batches."""
@@ -124,16 +126,14 @@ class Device:
             if event[0] == EVENT_CONFIRMED:
                 self._paid.append((event[1], event[2]))
             self.say(event_line(event), event[0] != EVENT_PAYMENT_SEEN)
-            if self._face is not None:
-                self._face.take_event(event)
+            if self.face is not None:
+                self.face.take_event(event)
             event = client.next_event()
         self._tell_state()
         self._tell_cut_short()
         self._move_relay()
-        if self._face is not None:
-            self._face.tick(now)
-        if self._control is not None:
-            self._control.tick(now)
+        if self.face is not None:
+            self.face.tick(now)
         if 0 <= self._watchdog_at <= now:
             self._watchdog_at = -1
             self.board.start_watchdog()
@@ -159,8 +159,8 @@ class Device:
 
         pair_device(self._settings_path, pairing)
         fingerprint = short_fingerprint(pairing.fingerprint)
-        if self._face is not None:
-            self._face.paired(fingerprint)
+        if self.face is not None:
+            self.face.paired(fingerprint)
         self.restart_soon("paired with the bridge " + fingerprint)
 
     def _answer(self, question: int, argument: memoryview) -> "tuple[bytes, int]":
@@ -212,7 +212,18 @@ class Device:
         line = state_line(client, self.is_paired, self.link)
         if line != self._state_shown and not self.restart_wanted:
             self._state_shown = line
-            self.say(line, False)
+            self.say(line, self._is_news())
+
+    def _is_news(self) -> bool:
+        """Whether the state belongs into the log: why there is no bridge, each reason once until it is back."""
+        reasons = self._reasons
+        if self.client.is_open and reasons:
+            reasons.clear()
+            self.say("the bridge is back", True)
+        elif not self.client.is_open and self._last_problem and self._last_problem not in reasons:
+            reasons.append(self._last_problem)
+            return len(reasons) < _MAX_REASONS
+        return False
 
     # --- the relay ---
 

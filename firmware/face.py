@@ -1,7 +1,7 @@
 """The device as the person in front of it knows it: what it shows at any moment, and what its button does."""
 
 from firmware.button import LONG, NOTHING, SHORT, Button
-from firmware.screen import BEEP_PAID, BEEP_REFUSED, FAULT, NO_PROGRESS, PAID, READY, REFUSED, Screen
+from firmware.screen import BEEP_PAID, BEEP_REFUSED, FAULT, HERE, NO_PROGRESS, PAID, READY, REFUSED, Screen
 from firmware.views import invoice_view, state_view, thousands
 from lightclient.compat import const
 from lightclient.hashes import hash_to_hex
@@ -49,6 +49,7 @@ class Face:
             from firmware.files import FolderFiles  # noqa: PLC0415 - what is not used costs no memory
             from firmware.till import Till  # noqa: PLC0415
 
+            settings.till.folder = folder
             self.till = Till(settings.till, FolderFiles(folder), self._client, len(settings.requests))
 
     def tick(self, now_ms: int) -> None:
@@ -63,7 +64,8 @@ class Face:
         """What is to be shown now. An address is in it only in STATE_READY."""
         device = self._device
         client = self._client
-        if device.cut_short and self._button is not None:
+        is_asked = self._notice is not None and self._notice[0] == HERE
+        if device.cut_short and self._button is not None and not is_asked:
             request_id, txid = device.cut_short[0]
             text = "Request %d\ntxid ...%s\nDid the relay move?\nHold: settled" % (request_id, hash_to_hex(txid)[-8:])
             return (FAULT, "CUT SHORT", text, NO_PROGRESS, None)
@@ -83,6 +85,10 @@ class Face:
         """Show by which bridge, for a person to compare."""
         self._notify((READY, "PAIRED", "with the bridge\n" + fingerprint, NO_PROGRESS, None), _PAID_MS)
         self.screen.show(self.view(self._board.milliseconds()), self._board.milliseconds())
+
+    def identify(self, name: str) -> None:
+        """Show which device this is, whatever else there is to be shown."""
+        self._notify((HERE, "HERE I AM", "device\n" + name, NO_PROGRESS, None), _PAID_MS)
 
     def _notify(self, view: "View", milliseconds: int) -> None:
         self._notice = view

@@ -6,6 +6,8 @@ pattern of two seconds, so that it can be read without a display:
     on                 ready
     slow blinking      waiting for a payment (1 a second); synchronising (2 a second)
     fast blinking      paid (4 a second)
+    long, short        which device this is (1 a second)
+    2 long, a pause    no Wi-Fi
     flashes, a pause   1 no bridge, 2 not paired, 3 stale tip or too little work, 4 refused, 5 fault
 """
 
@@ -23,7 +25,9 @@ READY = const(0xFFFF)
 INVOICE = const(0x0F0F)
 SYNCING = const(0x3333)
 PAID = const(0x5555)
+HERE = const(0x5F5F)
 NO_BRIDGE = const(0x0001)
+NO_WIFI = const(0x00EE)
 NOT_PAIRED = const(0x0005)
 STALE = const(0x0015)
 REFUSED = const(0x0055)

@@ -28,9 +28,10 @@ requests             payments to wait for: request_id (each its own), script_pub
                      after the device's start, for these requests are made before the first headers arrive: give
                      a height wherever a script_pubkey may have been paid before)
 till                 with a button and a display (firmware/till.py): items, a list of {"name", "amount" in satoshis};
-                     addresses, a list of script_pubkeys in hex, or the name of a file with one in each line, in the
-                     order in which invoices get them; confirmations, 1 if left out; minutes until an invoice that
-                     is not paid leaves the display, 60 if left out
+                     addresses, a list of script_pubkeys in hex, or the name of a file beside this one with one in each
+                     line, in the order in which invoices get them; confirmations, 1 if left out; minutes until an
+                     invoice that is not paid leaves the display, 60 if left out. The owner sets it over the cable
+                     (firmware/till_list.py)
 """
 
 import json
@@ -41,7 +42,7 @@ from lightclient.errors import LightClientError
 from lightclient.headers.checkpoint import MAX_CHECKPOINT_SIZE, decode_checkpoint
 from lightclient.headers.rules import HeaderRules
 from lightclient.headers.state import ChainState
-from lightclient.limits import MAX_CERTIFICATE, MAX_HEIGHT, MAX_HOST, MAX_REQUESTS
+from lightclient.limits import MAX_CERTIFICATE, MAX_HEIGHT, MAX_HOST, MAX_REQUESTS, MAX_SCRIPT_PUBKEY
 from lightclient.params import NETWORKS
 from lightclient.spv.payment import PaymentRequest
 
@@ -134,7 +135,7 @@ class Settings:
 def _request(values: "dict[str, Any]") -> PaymentRequest:
     return PaymentRequest(
         _integer(values["request_id"], "request_id"),
-        _bytes(values["script_pubkey"]),
+        read_script(values["script_pubkey"], "of an address: bitcoin-cli validateaddress"),
         _integer(values["min_amount"], "min_amount"),
         _integer(values["min_confirmations"], "min_confirmations"),
         _number(values, "from_height", 0, 0, MAX_HEIGHT),
@@ -158,6 +159,16 @@ def _bytes(text: str) -> bytes:
     if len(text) % 2:  # MicroPython's unhexlify overlooks an odd digit
         raise ValueError("settings: hex with an odd number of digits")
     return unhexlify(text)
+
+
+def read_script(text: str, hint: str) -> bytes:
+    """A script_pubkey in hex. Raises ValueError, with a hint for who has put an address there."""
+    try:
+        if 2 <= len(text) <= 2 * MAX_SCRIPT_PUBKEY:
+            return _bytes(text)
+    except ValueError:
+        pass
+    raise ValueError('settings: "' + text[:8] + '..." is no script_pubkey in hex; ' + hint)
 
 
 def _work(text: str) -> int:

@@ -27,6 +27,9 @@ _FIRST_PAUSE = const(1_000)
 _LONGEST_PAUSE = const(60_000)
 _BUSY = (11, 115, 119)  # EAGAIN, EINPROGRESS on Linux and on lwIP
 
+# What MbedTLS and OpenSSL say of a certificate that is not the one, or is of another name.
+_NOT_PINNED = ("not correctly signed", "CERTIFICATE_VERIFY_FAILED", "does not match with the expected CN")
+
 _PAUSING = const(0)
 _CONNECTING = const(1)
 _CONNECTED = const(2)
@@ -113,7 +116,12 @@ class TcpLink:
 
     def _connect(self) -> None:
         try:
-            family = socket.getaddrinfo(self._address[0], self._address[1], 0, socket.SOCK_STREAM)[0]
+            families = socket.getaddrinfo(self._address[0], self._address[1], 0, socket.SOCK_STREAM)
+        except OSError:
+            self._fail("the bridge's name is not known here: " + self._address[0])
+            return
+        try:
+            family = families[0]
             self._socket = socket.socket(family[0], socket.SOCK_STREAM)
             self._socket.setblocking(False)
             self._poll = select.poll()
@@ -129,10 +137,10 @@ class TcpLink:
         ready = self._poll.poll(timeout_ms)
         if not ready:
             if now - self._since > _CONNECT_MS:
-                self._fail("no answer")
+                self._fail("the bridge does not answer")
             return
         if ready[0][1] & (select.POLLERR | select.POLLHUP):
-            self._fail("refused")
+            self._fail("refused: no bridge runs there")
             return
         try:
             # the handshake is made by the first reads and writes
@@ -160,13 +168,14 @@ class TcpLink:
             count = None
         if count is None:
             if now - self._since > (_SILENCE_MS if self._heard else _GREET_MS):
-                self._fail("silence")
+                self._fail("the bridge is silent")
             return 0
         if count == 0:
             self._fail("the bridge has closed the connection")
             return 0
         self._since = now
         self._heard = True
+        self.problem = ""
         return count
 
     def _take(self) -> "int | None":
@@ -210,6 +219,10 @@ def _is_busy(error: Exception) -> bool:
 
 def _text(error: Exception) -> str:
     """One line about what went wrong."""
+    text = " ".join(str(error).split())
+    for words in _NOT_PINNED:
+        if words in text:
+            return "another certificate than at pairing: if it is your bridge, pair again"
     if isinstance(error, OSError) and error.args and isinstance(error.args[0], int):
         return "error " + " ".join([str(part) for part in error.args])
-    return " ".join(str(error).split())
+    return text

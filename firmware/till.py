@@ -9,19 +9,21 @@ both copies of the till's record, before anybody sees it. So a power cut may was
 """
 
 import json
-from binascii import crc32, hexlify, unhexlify
+from binascii import crc32, hexlify
 
 from firmware.button import LONG, SHORT
 from firmware.screen import INVOICE, NO_PROGRESS, REFUSED
+from firmware.settings import read_script
 from firmware.views import invoice_view, thousands
 from lightclient.compat import const
 from lightclient.errors import CorruptStore, LightClientError, StoreError, describe
-from lightclient.limits import MAX_HEIGHT, MAX_MONEY, MAX_REQUESTS, MAX_SCRIPT_PUBKEY
+from lightclient.limits import MAX_HEIGHT, MAX_MONEY, MAX_REQUESTS
 from lightclient.messages import STATE_READY
 from lightclient.spv.payment import PaymentRequest
 
 TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from firmware.screen import View
@@ -37,10 +39,11 @@ _MAX_NAME = const(20)
 _RECORDS = ("till.a", "till.b")
 _MAX_RECORD = const(2048)
 _CRC = const(8)  # hex digits before the record's JSON
+_OF_ADDRESSES = "for addresses: lightclient device till"
 
 
 class TillSettings:
-    """`till` in settings.json (settings.py). Raises ValueError, and what leads to one there."""
+    """`till` in settings.json (settings.py); `folder` is where that is. Raises ValueError, and what leads to one."""
 
     def __init__(self, values: "dict[str, Any]") -> None:
         self.items: "list[tuple[str, int]]" = []
@@ -54,8 +57,9 @@ class TillSettings:
         if not 1 <= len(self.items) <= MAX_ITEMS:
             raise ValueError("settings: a till has 1 to 16 items")
         addresses = values["addresses"]
+        self.folder = "."
         self.file = addresses if isinstance(addresses, str) else ""
-        self.scripts = [] if self.file else [read_script(text) for text in addresses]
+        self.scripts = [] if self.file else [read_script(text, _OF_ADDRESSES) for text in addresses]
         if not self.file and not 1 <= len(self.scripts) <= MAX_ADDRESSES:
             raise ValueError("settings: a till has 1 to 200 addresses, or more in a file")
         if len(set(self.scripts)) < len(self.scripts):
@@ -63,22 +67,28 @@ class TillSettings:
         self.confirmations = _number(values, "confirmations", 1, 100)
         self.minutes = _number(values, "minutes", 60, 24 * 60)
 
+    def _path(self) -> str:
+        return self.file if "/" in self.file else self.folder + "/" + self.file
+
     def script(self, index: int) -> bytes:
         """The script_pubkey of an address; empty when there are no more. Raises ValueError, OSError."""
         if not self.file:
             return self.scripts[index] if index < len(self.scripts) else b""
-        with open(self.file) as file:
+        with open(self._path()) as file:
             for i, line in enumerate(file):
                 if i == index:
-                    return read_script(line.strip())
+                    return read_script(line.strip(), _OF_ADDRESSES)
         return b""
 
-
-def read_script(text: str) -> bytes:
-    """A script_pubkey in hex. Raises ValueError."""
-    if len(text) % 2 or not 2 <= len(text) <= 2 * MAX_SCRIPT_PUBKEY:  # MicroPython's unhexlify overlooks an odd digit
-        raise ValueError("settings: an address of the till is no script in hex")
-    return unhexlify(text)
+    def lines(self) -> "Iterator[str]":
+        """The list, as hex. To be read to its end: only then its file is closed. Raises OSError."""
+        if not self.file:
+            for script in self.scripts:
+                yield hexlify(script).decode()
+            return
+        with open(self._path()) as file:
+            for line in file:
+                yield line.strip()
 
 
 def _number(values: "dict[str, Any]", key: str, default: int, highest: int) -> int:
@@ -182,7 +192,7 @@ class Till:
         try:
             script = self._settings.script(record.next)
             if not script:
-                self.notice = (REFUSED, "NO ADDRESS", "All %d are used: give\nthe till new ones" % record.next)
+                self.notice = (REFUSED, "NO ADDRESS", "All %d are used: run\nlightclient device\ntill" % record.next)
                 return
             self._make_room()
             from_height = min(self._client.chain.tip_height + 1, MAX_HEIGHT)

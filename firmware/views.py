@@ -1,6 +1,6 @@
 """What a device shows to the person in front of it, as views (screen.py)."""
 
-from firmware.screen import FAULT, INVOICE, NO_BRIDGE, NO_PROGRESS, NOT_PAIRED, READY, STALE, SYNCING
+from firmware.screen import FAULT, INVOICE, NO_BRIDGE, NO_PROGRESS, NO_WIFI, NOT_PAIRED, READY, STALE, SYNCING
 from lightclient.address import address_of
 from lightclient.compat import const
 from lightclient.errors import LightClientError, NotEnoughWork, NotSynced, StaleTip, describe
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lightclient.client import Client
     from lightclient.spv.payment import PaymentRequest
 
+NO_NETWORK = "wifi: "  # how a link's problem begins that is not the bridge's (wifi.py)
 _LAST_LETTERS = const(8)  # of an address, for people to compare
 
 
@@ -23,6 +24,8 @@ def state_view(client: "Client", is_paired: bool, link: "Link") -> "View":
     if not client.is_open:
         if not is_paired:
             return (NOT_PAIRED, "NOT PAIRED", "Plug me in and run\nlightclient pair", NO_PROGRESS, None)
+        if link.problem.startswith(NO_NETWORK):
+            return (NO_WIFI, "NO WI-FI", link.problem[len(NO_NETWORK) :], NO_PROGRESS, None)
         return (NO_BRIDGE, "NO BRIDGE", link.problem or "nothing answers", NO_PROGRESS, None)
     chain = client.chain
     if client.state in (STATE_SYNCING, STATE_STOPPED) or chain.tip_height < client.best_height:

@@ -30,6 +30,9 @@ MAX_BLOCKS_AT_ONCE = 2  # whole blocks in memory, each with its hex up to 12 MB
 MAX_REORG_STEPS = 2016  # times that a chain may change under one scan: more is no chain but a game
 FEW_SCRIPTS = 32  # up to so many, looking for each in the raw block is faster than reading every output
 
+# --- files of people ---
+MAX_ADDRESS_FILE = 1 << 20  # bytes: 2,000 addresses of 90 characters, with comments
+
 # --- archives of files ---
 MAX_ARCHIVE_FILES = 10_000  # of headers, or of blocks, in one folder
 

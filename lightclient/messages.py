@@ -104,6 +104,8 @@ QUESTIONS = (
     "take state",
     "add headers",
     "end of state",
+    "addresses",
+    "till",
 )
 ASK_INFO = const(0)
 ASK_LOG = const(1)
@@ -116,6 +118,8 @@ ASK_JUDGE = const(7)
 ASK_TAKE = const(8)
 ASK_ADD = const(9)
 ASK_END = const(10)
+ASK_ADDRESSES = const(11)
+ASK_TILL = const(12)
 
 _COUNT = const(0x3FFFFFFF)  # a small integer on a 32-bit MicroPython
 _UINT32 = const(0xFFFFFFFF)

@@ -14,6 +14,7 @@ from host_bridge.emulator.micropython import MicroPythonNotFound, micropython_co
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT = 300  # seconds
+LEAST_OF_LIST = 20
 LEAST = 1000  # programs and erases that were cut, over all scenarios
 
 
@@ -50,6 +51,12 @@ def test_power_cut_after_every_program_and_erase(record_property: Callable[[str,
     points = sum(int(output.rsplit(":", 1)[1]) for output in outputs)
     assert points >= LEAST, "".join(outputs)
     record_property("power cuts under littlefs", points)
+
+
+def test_power_cut_while_a_till_gets_a_new_list() -> None:
+    points = int(on_micropython("littlefs_till.py").rsplit(":", 1)[1])
+    print(f"littlefs: power cut at {points} programs and erases; the old list or the new one, no address twice")
+    assert points >= LEAST_OF_LIST
 
 
 def test_what_three_epochs_of_mainnet_cost() -> None:

@@ -1,4 +1,4 @@
-"""`lightclient device info`, `log`, `identify`, `reset`, `settings` and `import-state`."""
+"""`lightclient device info`, `log`, `identify`, `reset`, `settings`, `till` and `import-state`."""
 
 import json
 import time
@@ -22,6 +22,7 @@ from host_bridge.commands.common import (
     say,
     whole_number,
 )
+from host_bridge.commands.till import AddressesOption, ItemOption, TillOffer, said
 from host_bridge.control.control import ControlFailed, DeviceControl
 from host_bridge.control.state_transfer import headers_to_send, send_state
 from host_bridge.files import Unusable, read_file
@@ -166,6 +167,62 @@ def settings(
             print_json(values)
         else:
             _say_all(values)
+
+
+@app.command(
+    epilog=examples(
+        "lightclient device till",
+        "lightclient device till --invoice-addresses addresses.txt",
+        'lightclient device till --item Coffee=26000 --item "Apple pie=41000" --confirmations 2',
+    )
+)
+def till(
+    items: ItemOption = None,
+    invoice_addresses: AddressesOption = None,
+    confirmations: Annotated[
+        int | None,
+        typer.Option(metavar="N", parser=whole_number(1, 100), help="Blocks until an invoice is paid; 1 at first."),
+    ] = None,
+    minutes: Annotated[
+        int | None,
+        typer.Option(metavar="N", parser=whole_number(1, 1440), help="Until an unpaid invoice is gone; 60 at first."),
+    ] = None,
+    serial: SerialOption = "auto",
+    state_dir: StateOption = None,
+    seconds: TimeoutOption = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a device's till: what it sells, and how many addresses are left; or give it new ones.
+
+    --item replaces all items. --invoice-addresses replaces the list: an address that has had an invoice gets no other,
+    even if it is in the new list, and is still watched. All is taken or nothing; the device then starts anew.
+    """
+    with errors_end_the_command(as_json):
+        offer = TillOffer(items, invoice_addresses, confirmations, minutes)
+    with _device(serial, state_dir, seconds, as_json) as control:
+        if offer:
+            given = offer.send(control)
+            if as_json:
+                print_json(given)
+            else:
+                say(f"the till of {control.device_id.hex()} has {said(given)}; it starts anew")
+            return
+        present = _told(control, ASK_SETTINGS).get("till")
+        if not isinstance(present, dict):
+            raise ControlFailed("the device is no till: give it --item and --invoice-addresses")
+        if as_json:
+            print_json(present)
+        else:
+            _say_till(present)
+
+
+def _say_till(values: dict[str, Any]) -> None:
+    """What a device has told; whatever it is."""
+    items = values.pop("items", None)
+    for item in items if isinstance(items, list) else []:
+        if isinstance(item, dict):
+            say(printable(f"{item.get('name')!s:20}  {item.get('amount')!s} sat"))
+    _say_all(values)
 
 
 @app.command("import-state", epilog=examples("lightclient device import-state desk.lcstate"))

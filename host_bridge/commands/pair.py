@@ -5,7 +5,7 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,6 +23,8 @@ from host_bridge.commands.common import (
     say,
     whole_number,
 )
+from host_bridge.commands.till import AddressesOption, ItemOption, TillOffer, said
+from host_bridge.control.control import ControlFailed
 from host_bridge.files import Unusable, read_file
 from host_bridge.pairing.certificate import BadCertificate, load_or_make
 from host_bridge.pairing.line import find_port, open_cable, pair_over
@@ -34,6 +36,7 @@ from host_bridge.printable import printable
 SHORT_HELP = "Pair a device on a serial line with the bridge on this computer; list and revoke devices."
 EXAMPLES = examples(
     "lightclient pair --name door",
+    "lightclient pair --name till --item Coffee=25000 --item Cake=40000 --invoice-addresses addresses.txt",
     "lightclient pair --address 192.168.1.20:8433 --wifi Home",
     "lightclient pair --list",
     "lightclient pair --revoke door",
@@ -62,6 +65,8 @@ def pair(
     network: Annotated[
         str, typer.Option(metavar="NAME", help="The network of a device that was never set up; else mainnet.")
     ] = "",
+    items: ItemOption = None,
+    invoice_addresses: AddressesOption = None,
     list_devices: Annotated[bool, typer.Option("--list", help="List the devices that are paired.")] = False,
     revoke: Annotated[
         str, typer.Option(metavar="DEVICE", help="Serve this device no more: its name, or how its id begins.")
@@ -76,11 +81,12 @@ def pair(
     """Pair a device on a serial line with the bridge on this computer.
 
     It is given the bridge's certificate and a key of its own, and with --address and --wifi the way to reach the
-    bridge. A device that is paired takes no other bridge until it has been reset.
+    bridge. A device that is paired takes no other bridge until it has been reset. With --item and --invoice-addresses
+    it is a till then; `lightclient device till` changes that later.
     """
     if network:
         network_named(network)
-    if (list_devices or revoke) and (address or wifi or name or network):
+    if (list_devices or revoke) and (address or wifi or name or network or items or invoice_addresses):
         fail(UNUSABLE, "--list and --revoke go with no other option but --state-dir and --json")
     if (wifi or wifi_password_file) and not (address and wifi):
         fail(UNUSABLE, "--wifi needs --address, and --wifi-password-file needs --wifi")
@@ -93,11 +99,14 @@ def pair(
             elif revoke:
                 _revoke(devices, revoke, as_json)
             else:
+                till = TillOffer(items, invoice_addresses)
+                if network:
+                    till.check(network)
                 certificate = load_or_make(folder)
                 host, port = split_address(address) if address else ("", 0)
                 password = _wifi_password(wifi, wifi_password_file) if wifi else ""
                 offer = Offer(certificate.der, host, port, wifi, password, network)
-                _pair(devices, offer, certificate.fingerprint, serial, name, seconds, as_json)
+                _pair(devices, offer, till, certificate.fingerprint, serial, name, seconds, as_json)
         except (BadCertificate, BadDeviceList) as error:
             raise Unusable(str(error)) from None
         except PairingFailed as error:
@@ -107,7 +116,14 @@ def pair(
 
 
 def _pair(
-    devices: PairedDevices, offer: Offer, fingerprint: str, serial: str, name: str, seconds: int, as_json: bool
+    devices: PairedDevices,
+    offer: Offer,
+    till: TillOffer,
+    fingerprint: str,
+    serial: str,
+    name: str,
+    seconds: int,
+    as_json: bool,
 ) -> None:
     try:
         cable = open_cable(find_port(serial))
@@ -116,15 +132,23 @@ def _pair(
     with cable:
         if not as_json:
             say(f"the bridge's certificate  {fingerprint}")
-        session = PairingSession(devices, offer, name)
+        session = PairingSession(devices, offer, name, till.check)
         device_id = pair_over(cable, session, seconds)
     called = devices.name_of(device_id)
+    if not as_json:
+        say(f"paired                    {printable(called)} (network {session.network}, firmware {session.firmware})")
+        say("The device shows the same fingerprint, and starts anew.")
+    given: dict[str, Any] = {}
+    if till:
+        try:
+            given = till.send_after_pairing(serial, devices, device_id, seconds)
+        except ControlFailed as error:
+            raise PairingFailed(f"paired, but its till was not set ({error}): lightclient device till") from None
     if as_json:
         values = {"device_id": device_id.hex(), "name": called, "network": session.network}
-        print_json({**values, "firmware_version": session.firmware, "fingerprint": fingerprint})
-        return
-    say(f"paired                    {printable(called)} (network {session.network}, firmware {session.firmware})")
-    say("The device shows the same fingerprint, and starts anew.")
+        print_json({**values, "firmware_version": session.firmware, "fingerprint": fingerprint, **given})
+    elif till:
+        say(f"its till has              {said(given)}")
 
 
 def _list(devices: PairedDevices, as_json: bool) -> None:

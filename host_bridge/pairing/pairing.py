@@ -5,6 +5,7 @@ the other is tried, each with the next HELLO. A device that knows none of them i
 """
 
 import secrets
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
@@ -56,16 +57,24 @@ class Offer:
 class PairingSession:
     """Pairs the device at the other end; `device_id` is not None once that is done.
 
+    `may_begin` is told the device's network before anything is done, and raises what ends it there.
     The key is in `devices` as pending before the device is given it, and as its own when it has said so.
     """
 
-    def __init__(self, devices: PairedDevices, offer: Offer, name: str = "") -> None:
+    def __init__(
+        self,
+        devices: PairedDevices,
+        offer: Offer,
+        name: str = "",
+        may_begin: Callable[[str], None] = lambda network: None,
+    ) -> None:
         self.device_id: bytes | None = None
         self.firmware = ""
         self.network = ""
         self._devices = devices
         self._offer = offer
         self._name = name
+        self._may_begin = may_begin
         self._endpoint = Endpoint(DEVICE, 1, MAX_PAYLOAD)
         self._hello: list[Any] = []
         self._candidates: list[bytes] = []  # keys that it may have
@@ -106,6 +115,7 @@ class PairingSession:
             raise PairingFailed("the device has no device_id, so no bridge can know it again")
         if self._hello and bytes(device_id) != bytes(self._hello[4]):
             raise PairingFailed("another device is on the line now")
+        self._may_begin(self._offer.network or self.network)
         self._hello = hello
         if not self._key:
             self._candidates = list(self._devices.known_keys(device_id))

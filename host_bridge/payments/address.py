@@ -31,7 +31,7 @@ def script_from_text(text: str, network: Network) -> bytes:
     try:
         script = bytes.fromhex(text)
     except ValueError:
-        return _script_from_address(text, network)
+        return script_from_address(text, network, "neither an", " nor a script in hex")
     if not 1 <= len(script) <= MAX_SCRIPT_PUBKEY:
         raise BadAddress(f"a script of {len(script)} bytes; 1 to {MAX_SCRIPT_PUBKEY} can be asked for")
     return script
@@ -50,7 +50,8 @@ def scripts_from_text(text: str, networks: list[Network]) -> dict[str, bytes]:
     return scripts
 
 
-def _script_from_address(text: str, network: Network) -> bytes:
+def script_from_address(text: str, network: Network, no: str = "no", nor: str = "") -> bytes:
+    """The script_pubkey of an address of `network`. Raises BadAddress, with `no` and `nor` in its words."""
     shown = ascii(text[:100])
     elsewhere = f"{shown} is an address of another network than {network.name}"
     version, program = bech32.decode(network.bech32_prefix, text)
@@ -61,7 +62,7 @@ def _script_from_address(text: str, network: Network) -> bytes:
     try:
         data = bytes(base58.decode_check(text))
     except Exception:  # embit raises several
-        raise BadAddress(f"{shown} is neither an address of {network.name} nor a script in hex") from None
+        raise BadAddress(f"{shown} is {no} address of {network.name}{nor}") from None
     p2pkh, p2sh = _base58_versions(network)
     if len(data) == 21 and data[:1] == p2pkh:
         return b"\x76\xa9\x14" + data[1:] + b"\x88\xac"

@@ -1,11 +1,14 @@
 """The device program with a board: what the relay does, and what a person sees of it."""
 
+import itertools
 import shutil
 from pathlib import Path
 
+import pytest
 from desk import BEFORE, PAYMENTS, Board, Desk, archive, request
 
-from lightclient.messages import STATE_READY, STATE_WAITING
+from firmware.control import Control
+from lightclient.messages import ASK_IDENTIFY, STATE_READY, STATE_WAITING
 
 AMOUNT = f"{PAYMENTS[0].amount:,}"
 
@@ -138,3 +141,24 @@ def test_the_watchdog_is_armed_after_its_grace_and_fed() -> None:
         fed = desk.board.fed
         desk.run_for(5)
         assert desk.board.fed - fed >= 90
+
+
+@pytest.mark.parametrize("cut_short", [False, True])
+def test_asked_which_one_it_is_it_blinks_and_says_so(cut_short: bool) -> None:
+    desk = Desk({"device_id": "d00f", "button": True}, archive(BEFORE))
+    desk.run(lambda: ready(desk))
+    if cut_short:  # whatever else it has to say
+        desk.device.cut_short.append((1, bytes(32)))
+        desk.run(lambda: desk.view[1] == "CUT SHORT")
+    before = desk.view
+    Control(desk.device, "").answer(ASK_IDENTIFY, memoryview(b""))
+    desk.run_for(0.2)
+    assert desk.view[1] == "HERE I AM" and "d00f" in desk.view[2] and "d00f" in desk.board.shown[-1]
+    lit = []
+    for _ in range(int(9 / 0.05)):
+        desk.step()
+        lit.append(desk.board.light_is_on)
+    changes = sum(a != b for a, b in itertools.pairwise(lit))
+    assert desk.view[1] == "HERE I AM" and 34 <= changes <= 38  # long, short: four in each second of 1.024 s
+    desk.run_for(1.5)
+    assert desk.view[:2] == before[:2]

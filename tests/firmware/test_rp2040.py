@@ -28,6 +28,34 @@ def test_it_boots_without_settings_and_ctrl_c_gives_the_prompt() -> None:
     assert int(match[3]) > 200 * 1024
 
 
+def test_a_till_takes_a_list_of_addresses() -> None:
+    """On the chip's own littlefs, in pieces; 4 of the 200 have had an invoice."""
+    scripts = [(b"\0\x14" + bytes(19) + bytes([n])).hex() for n in range(1, 9)]
+    till = {"items": [{"name": "Coffee", "amount": 5}], "addresses": scripts}
+    board = EmulatedPico(firmware_image(), files_with({"network": "regtest", "till": till}))
+    said = board.execute(
+        "import json, os\n"
+        "from firmware.control import Control\n"
+        "from firmware.files import FolderFiles\n"
+        "from firmware.till import TillRecord\n"
+        "class Device:\n"
+        "    face = None\n"
+        "    def restart_soon(self, why): print(why)\n"
+        "record = TillRecord(FolderFiles('.'))\n"
+        "record.next = 6\n"
+        "record.save()\n"
+        "control = Control(Device(), 'settings.json')\n"
+        "for n in range(0, 200, 40):\n"
+        "    piece = b''.join([b'\\x16\\x00\\x14' + (n + i + 3).to_bytes(20, 'big') for i in range(40)])\n"
+        "    told = control.answer(11, memoryview(n.to_bytes(4, 'little') + piece))\n"
+        "control.answer(12, memoryview(b'{\"addresses\": 200}'))\n"
+        "till = json.load(open('settings.json'))['till']\n"
+        "print(told[0][0], len(open('till.1').read().split()), till['addresses'])\n",
+        60,
+    )
+    assert said.split("\r\n") == ["has a new till, and starts anew", "4 202 till.1", ""]
+
+
 def test_frozen_machine_code_reads_its_large_constants() -> None:
     """Where it lay between two words of the flash, `_unpack` took a long gap in time for a wrong encoding."""
     headers = bytearray(RECORDING.headers[: 8 * HEADER_SIZE])

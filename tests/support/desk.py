@@ -100,7 +100,7 @@ class Desk:
 
     @property
     def face(self) -> Any:
-        return self.device._face
+        return self.device.face
 
     @property
     def view(self) -> Any:

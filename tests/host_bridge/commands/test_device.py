@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from host_bridge.demo.recording import Recording
 from host_bridge.emulator.micropython import MicroPythonNotFound, find_micropython
 from host_bridge.pairing.line import open_cable
 from host_bridge.pairing.paired_devices import PairedDevices
+from host_bridge.payments.address import address_of
 from host_bridge.stores.state_file import Exported, read_export
 from lightclient.hashes import hash_to_hex
 from lightclient.headers.accumulator import Accumulator
@@ -195,6 +197,57 @@ def test_a_device_judges_all_headers_before_it_takes_a_state(plugged: Plugged) -
         assert took_base
     plugged.wait("no bridge", 2)
     assert plugged.info()["tip_height"] == 150
+
+
+def addresses(first: int, end: int) -> str:
+    """Of all four kinds."""
+    hashes = [sha256(b"%d" % n).digest() for n in range(first, end)]
+    scripts = [
+        (b"\0\x14" + h[:20], b"\x76\xa9\x14" + h[:20] + b"\x88\xac", b"\xa9\x14" + h[:20] + b"\x87", b"\x51\x20" + h)
+        for h in hashes
+    ]
+    return "".join(f"{address_of(kinds[n % 4], REGTEST)}\n" for n, kinds in enumerate(scripts))
+
+
+def test_a_till_gets_its_items_and_addresses_at_pairing_and_new_ones_later(plugged: Plugged, tmp_path: Path) -> None:
+    file = tmp_path / "addresses.txt"
+    file.write_text("# of the shop\n" + addresses(0, 100))
+    wrong = tmp_path / "wrong.txt"
+    wrong.write_text(addresses(0, 9) + "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4\n")
+    before = plugged.settings
+    assert "is no till" in one_complaint(plugged.device("till", code=1).stderr)
+    said = one_complaint(run("pair", *plugged.options(), "--invoice-addresses", wrong, code=2).stderr)
+    assert "line 10" in said and "another network than regtest" in said
+    assert plugged.settings == before and not list(PairedDevices(plugged.state).list())
+    result = run(
+        "pair", *plugged.options(), "--invoice-addresses", file, "--item", "Coffee=25000", "--item", "Apple pie=40000"
+    )
+    assert "100 new addresses" in result.stdout
+    plugged.wait("no bridge", 3)  # it has been paired, and it is a till
+    told = json.loads(plugged.device("till", "--json").stdout)
+    assert told["items"] == [{"name": "Coffee", "amount": 25_000}, {"name": "Apple pie", "amount": 40_000}]
+    assert (told["addresses"], told["used"]) == (100, 0)
+    scripts = (plugged.folder / plugged.settings["till"]["addresses"]).read_text().split()
+    assert [address_of(bytes.fromhex(script), REGTEST) for script in scripts] == addresses(0, 100).split()
+    # later: new prices, and another list; nothing of it when a part is wrong
+    paired_settings = plugged.settings
+    said = one_complaint(plugged.device("till", "--item", "Tea=1", "--invoice-addresses", wrong, code=2).stderr)
+    assert "line 10" in said and plugged.settings == paired_settings
+    file.write_text(addresses(50, 350))
+    plugged.device("till", "--item", "Tea=1", "--invoice-addresses", file, "--minutes", 5)
+    plugged.wait("no bridge", 4)
+    said = plugged.device("till").stdout
+    assert "Tea                   1 sat" in said and "addresses         300" in said and "minutes           5" in said
+
+
+@pytest.mark.parametrize(
+    "item", ["Coffee", "=5", "Coffee=", "Coffee=0", "Coffee=-1", "C=1.5", "x" * 21 + "=1", "Caf\u00e9=1"]
+)
+def test_items_that_cannot_be_used(item: str, tmp_path: Path) -> None:
+    state = ("--state-dir", tmp_path, "--serial", tmp_path / "nowhere")
+    assert "--item" in complaint("device", "till", "--item", item, *state, code=2)
+    assert "--item" in complaint("pair", "--item", item, *state, code=2)
+    assert "at most 16" in complaint("device", "till", *["--item", "x=1"] * 17, *state, code=2)
 
 
 def test_what_cannot_be_used(tmp_path: Path) -> None:
