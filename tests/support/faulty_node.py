@@ -14,7 +14,7 @@ _HOP = ("Transfer-Encoding", "Content-Length", "Connection", "Content-Encoding")
 
 
 class FaultyNode:
-    """`mode`: "" passes on; else "stall", "half", "page", "network", "lie", "tip", "endless". Use it in a `with` block."""
+    """`mode`: "" passes on; else "stall", "half", "page", "network", "lie", "tip", "endless". For a `with` block."""
 
     def __init__(self, node):
         self._node = node
