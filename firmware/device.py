@@ -35,6 +35,7 @@ _POLL_MS = const(50)
 _MAX_REASONS = const(10)
 _GRACE_MS = const(3_000)  # before a watchdog is armed: see rescue.py
 _RESTART_MS = const(500)  # for the last words to leave by the line
+_HEARD_MS = const(5_000)  # that a session goes on after what it was told: its bridge was not just going
 _RETRY_MS = const(600_000)  # what is wrong with a store may pass: it is tried again
 
 
@@ -88,7 +89,8 @@ class Device:
         # Their payments count as acted on: whether the relay had moved is for a person to find out.
         self.cut_short = self._acted.unfinished()
         self._is_noted = False  # the first of them
-        self._is_told = False
+        self._is_told = self._is_heard = False
+        self._told_at = 0
         self.is_paired = bool(settings.pairing_key)
         self.has_button = settings.button
         self.face: "Face | None" = None
@@ -247,7 +249,8 @@ class Device:
     def _tell_cut_short(self) -> None:
         """Pulses that a power cut or an error has cut short are told, and never repeated.
 
-        A person settles them with the button; where there is none, they are settled when the bridge has heard.
+        A person settles them with the button; where there is none, they are settled when the bridge has heard:
+        when the session has gone on for a while after it. What a bridge was told that was just going is told again.
         """
         if not self.cut_short:
             return
@@ -256,15 +259,23 @@ class Device:
         if not self._is_noted:
             self._is_noted = True
             self.say("relay cut short: request " + str(request_id) + ": " + detail, True)
-        if not self._is_told and self.client.tell(EVENT_RELAY_OFF, request_id, b"", detail):
-            self._is_told = True
+        if self._is_heard:
+            return
+        now = self.board.milliseconds()
+        if not self.client.is_open:
+            self._is_told = False
+        elif not self._is_told:
+            self._is_told = self.client.tell(EVENT_RELAY_OFF, request_id, b"", detail)
+            self._told_at = now
+        elif now - self._told_at >= _HEARD_MS:
+            self._is_heard = True
             if not self.has_button:
                 self.settle()
 
     def settle(self) -> None:
         """The first of the pulses that were cut short has been dealt with."""
         request_id, txid = self.cut_short.pop(0)
-        self._is_noted = self._is_told = False
+        self._is_noted = self._is_told = self._is_heard = False
         self._finish(request_id, txid)
         self.say("settled: request " + str(request_id), True)
 

@@ -90,7 +90,7 @@ WRITE_SECONDS = 60.0  # that a line may take for one frame; a device that writes
 GARBAGE_SIZE = 65_536  # bytes without one whole frame among them; the longest frame is 8,210
 SILENCE_SECONDS = 3600.0  # docs/PROTOCOL.md, "Silence"
 MAX_PORTS = 32  # serial ports at a time
-STOP_SECONDS = 1.0  # for the last words to all devices
+STOP_SECONDS = 0.7  # for the last words to all devices: all of the end takes two seconds at most
 
 # --- what the log takes of one device ---
 LOG_LINES_BURST = 60

@@ -42,7 +42,7 @@ EXAMPLES = examples(
     "lightclient bridge --serial /tmp/dev1",
     "",
     "lightclient emulate --dir shop --devices 4 --network signet --connect 127.0.0.1:8433",
-    "lightclient emulate --dir dev1 --wait-for tb1q...:50000:2",
+    "lightclient emulate --dir dev1 --wait-for tb1q...:50000:2:250000       # in block 250,000 or later",
 )
 _MAX_DEVICES = 64
 _PAIRING_SECONDS = 60
@@ -76,8 +76,9 @@ def emulate(
     wait_for: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="SCRIPTHEX|ADDRESS:SATS[:CONFIRMATIONS]",
-            help="A payment to wait for, instead of those in settings.json; may be repeated.",
+            metavar="SCRIPTHEX|ADDRESS:SATS[:CONFIRMATIONS[:FROM_HEIGHT]]",
+            help="A payment to wait for, instead of those in settings.json; may be repeated. Blocks below FROM_HEIGHT"
+            " do not count; left out, an old payment counts as well.",
         ),
     ] = None,
     state_dir: Annotated[Path | None, file_option("The bridge's folder, for --connect.", metavar="DIR")] = None,
@@ -130,18 +131,23 @@ def _request(request_id: int, text: str, network: Network) -> dict[str, Any]:
     parts = text.split(":")
     try:
         numbers = [int(part) for part in parts[1:] if part.isascii() and part.isdigit()]
-        if len(parts) not in (2, 3) or len(numbers) != len(parts) - 1 or not 0 <= numbers[0] <= MAX_MONEY:
+        if not 2 <= len(parts) <= 4 or len(numbers) != len(parts) - 1:
             raise ValueError
-        confirmations = numbers[1] if len(numbers) == 2 else 1
-        if not 1 <= confirmations <= MAX_HEIGHT:
+        amount, confirmations, from_height = numbers + [0, 1, 0][len(numbers) :]
+        if amount > MAX_MONEY or not 1 <= confirmations <= MAX_HEIGHT or from_height > MAX_HEIGHT:
             raise ValueError
         script = script_from_text(parts[0], network)
     except BadAddress as error:
         raise Unusable(f"--wait-for {text!a}: {error}") from None
     except ValueError:
-        raise Unusable(f"--wait-for {text!a}: not ADDRESS:SATS or ADDRESS:SATS:CONFIRMATIONS") from None
-    amounts = {"min_amount": numbers[0], "min_confirmations": confirmations}
-    return {"request_id": request_id, "script_pubkey": script.hex(), **amounts}
+        raise Unusable(f"--wait-for {text!a}: not ADDRESS:SATS[:CONFIRMATIONS[:FROM_HEIGHT]]") from None
+    return {
+        "request_id": request_id,
+        "script_pubkey": script.hex(),
+        "min_amount": amount,
+        "min_confirmations": confirmations,
+        "from_height": from_height,
+    }
 
 
 class _Fleet:

@@ -17,9 +17,11 @@ from host_bridge.limits import (
     ESPLORA_POLL_SECONDS,
     MAX_ASKED_HEADERS,
     MAX_BLOCKS_ANSWER,
+    MAX_BLOCKS_AT_ONCE,
     MAX_BRANCH_ANSWER,
     MAX_HISTORY,
     MAX_HISTORY_ANSWER,
+    MAX_RAW_BLOCK,
 )
 from host_bridge.nodes.answers import (
     branch_of,
@@ -34,6 +36,7 @@ from host_bridge.nodes.answers import (
     position_of,
     shown,
 )
+from host_bridge.nodes.block_scan import ParsedBlock, check_block
 from host_bridge.nodes.esplora_http import EsploraHttp
 from host_bridge.nodes.lookup import Entry, TooMuchHistory, all_of, checked_transaction, find_payments
 from host_bridge.nodes.node import NodeInfo, NodeLied, NodePayment, NotThere, Tip
@@ -54,6 +57,7 @@ class EsploraNode:
         self.name = self._http.name
         self._network: Network | None = None
         self._known_tip: bytes | None = None  # the last that the caller has heard of
+        self._blocks = asyncio.Semaphore(MAX_BLOCKS_AT_ONCE)
 
     # --- Node ---
 
@@ -148,6 +152,28 @@ class EsploraNode:
         block_name = hash_to_hex(block.block_hash)
         if await self.block_at(block.height) != block:
             raise NotThere(f"block {block_name} is not in the server's best chain")
+        try:
+            return await self._prove_by_branches(txid, transaction, block)
+        except NotThere as error:  # some servers have no branch of a coinbase, or none at all: the block has them
+            async with self._blocks:
+                return await self._prove_by_block(txid, block, error)
+
+    async def _prove_by_block(self, txid: bytes, block: Tip, without: NotThere) -> bytes:
+        """`without` is raised where there is no block either."""
+        try:
+            raw = await self._http.get(f"/block/{hash_to_hex(block.block_hash)}/raw", MAX_RAW_BLOCK)
+        except NotThere:
+            raise without from None
+        check_block(raw, block.block_hash, self.name)
+        network = await self._found_network()
+
+        def build() -> bytes:
+            return ParsedBlock(network, raw, block.height, self.name).prove(txid)
+
+        return await asyncio.to_thread(build)
+
+    async def _prove_by_branches(self, txid: bytes, transaction: bytes, block: Tip) -> bytes:
+        block_name = hash_to_hex(block.block_hash)
         header_path, coinbase_path = f"/block/{block_name}/header", f"/block/{block_name}/txid/0"
         asked: list[Awaitable[Any]] = [
             self._http.text(header_path),

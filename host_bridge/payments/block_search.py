@@ -16,6 +16,8 @@ from host_bridge.payments.proofs import verify
 from host_bridge.payments.watched_scripts import WatchedScript, WatchedScripts
 from host_bridge.trouble import answer
 from lightclient.errors import LightClientError
+from lightclient.hashes import hash256
+from lightclient.limits import HEADER_SIZE
 
 log = logging.getLogger("lightclient.bridge")
 
@@ -78,9 +80,13 @@ class BlockSearch:
         await self._require_same_chain()
 
     async def _require_same_chain(self) -> None:
+        index = self._index
         tip = await answer(self._node.tip())
-        # a higher tip the index is about to hear of; should a reorg come with it, all is searched again
-        if tip.height <= self._index.best_height and not self._index.has_block(tip.height, tip.block_hash):
+        height, block_hash = index.best_height, tip.block_hash
+        if tip.height > height:  # the index is about to hear of it, or it is of a chain that is not followed
+            raw = await answer(self._node.headers(height, 1))
+            block_hash = hash256(raw[:HEADER_SIZE]) if len(raw) == HEADER_SIZE else b""
+        if not index.has_block(min(tip.height, height), block_hash):
             raise OtherChain
 
     async def _take(self, script: WatchedScript | None, found: NodePayment) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.files import Unusable
-from host_bridge.limits import MAX_CONNECTIONS_PER_ADDRESS, MAX_STRANGERS, NODE_SECONDS
+from host_bridge.limits import MAX_CONNECTIONS_PER_ADDRESS, MAX_STRANGERS, NODE_SECONDS, STOP_SECONDS
 from host_bridge.links.serial_ports import SerialPorts
 from host_bridge.links.tcp_listener import Ceilings, TlsListener
 from host_bridge.node_source import NodeSource, open_index
@@ -181,7 +181,7 @@ async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, Any]) -> Any:
     try:
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            await asyncio.wait({task}, timeout=1.5)
+            await asyncio.wait({task}, timeout=STOP_SECONDS + 0.3)
         if task.done():
             return task.result()
     except _Stopped:

@@ -209,10 +209,14 @@ def test_devices_that_misbehave_while_the_node_stalls(node, tmp_path):
                 async with asyncio.timeout(30):
                     while not all(any(e[0] == EVENT_CONFIRMED for e in one.events) for one in scene.good):
                         await asyncio.sleep(0.05)
+                # the end does not wait for a node that stalls and a device that does not read
+                faulty.mode = "stall"
+                await asyncio.sleep(1)
+                await asyncio.to_thread(scene.end)
+                faulty.mode = ""
                 results[1].close()
 
         asyncio.run(main())
-        scene.end()
 
 
 async def come_late(scene):

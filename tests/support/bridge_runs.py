@@ -49,9 +49,9 @@ class BridgeRuns:
         self.now.__exit__()
 
     def stop(self):
-        """As systemd does; it must end well, and say nothing on standard error."""
+        """As systemd does; it must end well within two seconds, and say nothing on standard error."""
         code, seconds = self.now.end()
-        assert code == 0 and seconds < 3, (code, seconds, self.now.complaints)
+        assert code == 0 and seconds < 2, (code, seconds, self.now.complaints)
         assert not self.now.complaints, self.now.complaints
 
     def of_device(self, name, event=None, **fields):

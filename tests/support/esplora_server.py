@@ -33,6 +33,7 @@ class EsploraServer:
         self._ready = threading.Event()
         self.url = ""
         self.requests = 0
+        self.lacks = ""  # "coinbase": branches of coinbases; "branches": any; "txid": what a block has at an index
 
     def __enter__(self) -> "EsploraServer":
         self._loop = asyncio.new_event_loop()
@@ -157,6 +158,8 @@ class EsploraServer:
         return web.Response(body=await self._rest(f"block/{request.match_info['hash']}.bin"))
 
     async def _txid_at(self, request):
+        if self.lacks == "txid":
+            raise web.HTTPNotFound(text="not found")
         block = await self._rpc("getblock", request.match_info["hash"])
         return web.Response(text=block["tx"][int(request.match_info["index"])])
 
@@ -195,6 +198,8 @@ class EsploraServer:
         if block is None:
             raise web.HTTPNotFound(text="Transaction not found or is unconfirmed")
         index = block["tx"].index(txid)
+        if self.lacks == "branches" or (self.lacks == "coinbase" and index == 0):
+            raise web.HTTPNotFound(text="not found")
         branch = merkle_branch([hash_from_hex(name) for name in block["tx"]], index)
         hashes = [hash_to_hex(branch[i : i + 32]) for i in range(0, len(branch), 32)]
         return web.json_response({"block_height": block["height"], "merkle": hashes, "pos": index})

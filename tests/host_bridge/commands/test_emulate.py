@@ -209,7 +209,7 @@ def test_a_device_that_ends_by_itself_is_told(tmp_path: Path) -> None:
 def test_what_it_is_to_wait_for(tmp_path: Path) -> None:
     payment = RECORDING.payments[0]
     with emulating(
-        "--dir", tmp_path, "--network", "regtest", "--wait-for", f"{payment.script_pubkey.hex()}:5000:2",
+        "--dir", tmp_path, "--network", "regtest", "--wait-for", f"{payment.script_pubkey.hex()}:5000:2:150",
         "--wait-for", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080:7",
     ) as device:  # fmt: skip
         device.wait("no bridge")
@@ -219,8 +219,9 @@ def test_what_it_is_to_wait_for(tmp_path: Path) -> None:
         "script_pubkey": payment.script_pubkey.hex(),
         "min_amount": 5000,
         "min_confirmations": 2,
+        "from_height": 150,
     }
-    assert requests[1]["min_amount"] == 7 and requests[1]["min_confirmations"] == 1
+    assert requests[1]["min_amount"] == 7 and requests[1]["from_height"] == 0 and requests[1]["min_confirmations"] == 1
     assert requests[1]["script_pubkey"].startswith("0014")
 
 
@@ -237,7 +238,9 @@ def test_what_it_is_to_wait_for(tmp_path: Path) -> None:
         ["--wait-for", "00:x"],
         ["--wait-for", "00:-1"],
         ["--wait-for", "00:1:0"],
-        ["--wait-for", "00:1:1:1"],
+        ["--wait-for", "00:1:1:x"],
+        ["--wait-for", "00:1:1:1:1"],
+        ["--wait-for", "00:1:1:1073741824"],
         ["--wait-for", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080:7"],  # of another network
         ["--wait-for", "51:1"] * 9,
     ],

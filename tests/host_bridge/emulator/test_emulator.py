@@ -235,6 +235,12 @@ def test_a_killed_device_goes_on_and_pays_no_second_time(tmp_path: Path) -> None
         # the bridge offers the same proof again
         assert line.pump_until(lambda: EVENT_REFUSED in drain(session, reports), 60), reports[-3:]
         assert line.pump_until(lambda: RECORDING.tip_height in heights(reports), 60) or drain(session, reports)
+        session.end(None)  # it was just going, and may have written down nothing: the next one is told as well
+        line.pump(0.2)
+        line.session, later = bridge(), []
+        assert line.pump_until(lambda: EVENT_RELAY_OFF in drain(line.session, later), 60), later[-3:]
+        line.pump_until(lambda: False, 6)  # for so long it must go on
+        assert drain(line.session, later).count(EVENT_RELAY_OFF) == 1
     events = drain(session, reports)
     told = [report.values for report in reports if report.kind == EVENT]
     assert heights(reports)[0] > RECORDING.tip_height - 97  # it began where it was, not at genesis

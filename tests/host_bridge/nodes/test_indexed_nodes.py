@@ -252,6 +252,33 @@ def test_a_busy_script_does_not_hide_where_a_transaction_is(own_servers, monkeyp
     assert located == Tip(1000, hash_from_hex(block["hash"]))
 
 
+@pytest.mark.parametrize("lacks", ["coinbase", "branches", "txid"])
+def test_a_server_without_the_branch_of_a_coinbase_gives_the_whole_block(servers, lacks):
+    regtest = servers.node
+    address = regtest.rpc("getnewaddress", "", "bech32", wallet="miner")
+    script = unhexlify(regtest.rpc("getaddressinfo", address, wallet="miner")["scriptPubKey"])
+    txid = hash_from_hex(regtest.pay(address, 100_000))
+    regtest.mine()
+    block = Tip(regtest.rpc("getblockcount"), hash_from_hex(regtest.rpc("getbestblockhash")))
+
+    async def look(node):
+        with_branches = await node.prove(txid, block)
+        servers.esplora.lacks = lacks
+        try:
+            (found,) = await collect(node.payments([script], block.height, block.height))
+            assert found.payment.txid == txid and found.payment.proof == with_branches
+            assert await node.prove(txid, block) == with_branches
+            with pytest.raises(NotThere):
+                await node.prove(txid, Tip(block.height - 1, await hash_at(node, block.height - 1)))
+        finally:
+            servers.esplora.lacks = ""
+
+    async def hash_at(node, height):
+        return (await node.block_at(height)).block_hash
+
+    servers.run("esplora", look)
+
+
 def test_electrums_trusts_no_unknown_certificate(servers, tmp_path):
     async def refused(certificate):
         node = ElectrumNode("127.0.0.1", servers.electrum.tls_port, tls=True, certificate=certificate)

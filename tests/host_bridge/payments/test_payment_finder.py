@@ -14,6 +14,7 @@ from scripted_node import UNREACHABLE, ScriptedNode
 
 from host_bridge.nodes.node import NodeLied, NodeUnreachable
 from host_bridge.payments import missing_blocks, payment_finder, watched_scripts
+from host_bridge.payments.block_search import BlockSearch, OtherChain
 from host_bridge.sessions.source import FoundPayment
 from lightclient.params import REGTEST
 
@@ -36,6 +37,23 @@ def test_old_payments_are_found_once_and_a_second_script_joins(tmp_path: Path) -
             assert heights(source, watch(from_height=21)) == [450]
             assert heights(source, watch(min_amount=AMOUNT + 1)) == []
             assert node.most_at_once <= 2
+
+    asyncio.run(run())
+
+
+def test_a_longer_chain_that_is_not_followed_is_not_searched(tmp_path: Path) -> None:
+    """Else blocks would count as searched that its node has never seen."""
+    node, _, _ = chain_with_payments({}, 50)
+    other, _, _ = chain_with_payments({20: SCRIPT}, 60)
+
+    async def run() -> None:
+        async with following(node, tmp_path) as source:
+            await in_sync(source, node)
+            source.watch("a", watch())
+            search = BlockSearch(other, source.index, source.finder.scripts)
+            with pytest.raises(OtherChain):
+                await search.run(list(source.finder.scripts), 30, 40, lambda: None)
+            assert not other.searches
 
     asyncio.run(run())
 

@@ -15,7 +15,7 @@ from host_bridge.emulator.micropython import MicroPythonNotFound, require_microp
 TIP = RECORDING.tip_height
 REPLAY = {"replay": {"minimum_chainwork": "10"}}
 
-ENDS_WITHIN = 3.0  # seconds: the two that are promised, and what a busy computer adds
+ENDS_WITHIN = 2.0  # seconds, as docs/BRIDGE.md promises
 
 
 def _needs_micropython():
