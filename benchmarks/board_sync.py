@@ -46,7 +46,7 @@ if MEMORY:
     timed(client.endpoint, "read_message")
     timed(client.endpoint, "send")
     timed(client.chain.store, "append")
-device.settle()
+device.all_is_loaded()
 first = 0
 while client.chain.tip_height < UNTIL:
     device.step()

@@ -8,7 +8,7 @@ from typing import Any
 from board_and_bridge import firmware_image
 from emulated_pico import FILES_SIZE, EmulatedPico
 from littlefs_image import make_image
-from measure import FOLDER, Figure
+from measure import FOLDER
 
 from firmware.device import open_chain
 from firmware.settings import check_settings
@@ -20,7 +20,6 @@ MHZ = 125
 TAIL = 383  # headers behind the record: one more, and the store commits them
 APPENDED = 480
 FAR = 900_000  # a tip that is not soon reached
-DOUBLE_HASH = 34_450  # cycles, of a header
 
 
 def stored(settings: dict[str, Any], headers: bytes, count: int, tail: int = 0) -> dict[str, bytes | None]:
@@ -43,19 +42,19 @@ def stored(settings: dict[str, Any], headers: bytes, count: int, tail: int = 0) 
     return {"settings.json": json.dumps(settings).encode(), "store": None, **files}
 
 
-def store_figures(settings: dict[str, Any], headers: bytes) -> list[Figure]:
+def store_figures(settings: dict[str, Any], headers: bytes) -> dict[str, float]:
     count = min(len(headers) // HEADER_SIZE - APPENDED, 3 * EPOCH)
     following = headers[count * HEADER_SIZE : (count + APPENDED) * HEADER_SIZE]
     found = _measure(settings, {**stored(settings, headers, count), "next": following}, count - 1, "next")
     tail = _measure(settings, stored(settings, headers, count, TAIL), count - 1 + TAIL)
-    return [
-        Figure("RAM of an open store", found["opened"], "bytes", 6144),
-        Figure("  after appending, the batch left out", found["after"], "bytes", 6144),
-        Figure("opening it", found["opening"] / 1000, "ms", 500),
-        Figure(f"  with {TAIL} headers that its record does not count", tail["opening"] / 1000, "ms", 500),
-        Figure("appending a header, flash left out", found["took"] * MHZ / found["count"], "cycles", DOUBLE_HASH / 2),
-        Figure("  collecting its garbage", found["collections"] * MHZ / found["count"], "cycles"),
-    ]
+    return {
+        "store": found["opened"],
+        "store after": found["after"],
+        "opening": found["opening"] / 1000,
+        "tail": tail["opening"] / 1000,
+        "append": found["took"] * MHZ / found["count"],
+        "garbage": found["collections"] * MHZ / found["count"],
+    }
 
 
 def _measure(settings: dict[str, Any], files: dict[str, bytes | None], tip: int, following: str = "") -> dict[str, Any]:

@@ -16,6 +16,7 @@ from lightclient.compat import const
 TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from hardware.board import Board
+    from hardware.canvas import Canvas
 
     Invoice = tuple[str, int, str]  # address, satoshis, lines beside the code
     View = tuple[int, str, str, int, "Invoice | None"]
@@ -40,28 +41,25 @@ BEEP_REFUSED = const(0b11111)
 NO_PROGRESS = const(-1)
 _STEP_MS = const(128)
 _STEPS = const(16)
-_TRY_AGAIN_MS = const(30_000)  # a display that did not answer
+_AGAIN_MS = const(30_000)  # a display may have been unplugged, and plugged in again
 _QR_AT = const(3)  # pixels of light ground around the code
 _BESIDE_QR = const(67)
 _LINES = const(8)
 
 
 class Screen:
-    """The light, the buzzer and the display of `board`. The display's memory is taken only if there is one."""
+    """The light, the buzzer and the display of `board`. The picture's memory is taken when there is a display."""
 
     def __init__(self, board: "Board") -> None:
         self._board = board
         self._display = board.display
-        self._light = NOT_PAIRED
+        self.view: "View | None" = None
         self._beeps = 0
         self._step = -1
-        self._shown: "View | None" = None
-        self._failed_at = 0
-        self._failed = False
-        if self._display is not None:
-            from hardware.canvas import Canvas  # noqa: PLC0415 - what is not wired costs no memory
-
-            self._canvas = Canvas()
+        self._canvas: "Canvas | None" = None
+        self._drawn: "View | None" = None
+        self._asked_at = 0
+        self._failed = False  # the display did not answer
 
     def beep(self, pattern: int) -> None:
         self._beeps = pattern
@@ -72,31 +70,36 @@ class Screen:
         if step == self._step:
             return
         self._step = step
-        self._board.set_light(bool(self._light >> step % _STEPS & 1))
+        light = self.view[0] if self.view else NOT_PAIRED
+        self._board.set_light(bool(light >> step % _STEPS & 1))
         self._board.set_buzzer(bool(self._beeps & 1))
         self._beeps >>= 1
 
     def show(self, view: "View", now_ms: int) -> None:
-        """Show a view, unless it is shown already."""
-        if self._failed and now_ms - self._failed_at > _TRY_AGAIN_MS:
-            self._failed = False
-            self._shown = None
-        if view == self._shown:
+        """Show a view. The display gets it when it is another one, and again from time to time."""
+        self.view = view
+        display = self._display
+        if display is None:
             return
-        self._shown = view
-        self._light = view[0]
-        if self._display is None or self._failed:
+        if (self._failed or view == self._drawn) and now_ms - self._asked_at <= _AGAIN_MS:
             return
-        self._draw(view)
-        if not self._display.show_picture(self._canvas.buffer):
-            self._failed = True
-            self._failed_at = now_ms
+        self._asked_at = now_ms
+        self._failed = not display.answers()
+        if self._failed:
+            return
+        if self._canvas is None:
+            from hardware.canvas import Canvas  # noqa: PLC0415 - what is not wired costs no memory
 
-    def _draw(self, view: "View") -> None:
+            self._canvas = Canvas()
+        if view != self._drawn:
+            self._draw(self._canvas, view)
+            self._drawn = view
+        self._failed = not display.show_picture(self._canvas.buffer)
+
+    def _draw(self, canvas: "Canvas", view: "View") -> None:
         _, title, text, progress, invoice = view
-        canvas = self._canvas
         canvas.clear()
-        if invoice is not None and self._draw_invoice(invoice):
+        if invoice is not None and self._draw_invoice(canvas, invoice):
             return
         canvas.large(0, 0, title)
         page = 3
@@ -107,7 +110,7 @@ class Screen:
         if progress != NO_PROGRESS:
             canvas.bar(_LINES - 1, progress, 100)
 
-    def _draw_invoice(self, invoice: "Invoice") -> bool:
+    def _draw_invoice(self, canvas: "Canvas", invoice: "Invoice") -> bool:
         """A QR code with text beside it. False when the address is too long for one."""
         from firmware import qr  # noqa: PLC0415 - only a till that has a display needs it
         from lightclient.errors import LimitExceeded  # noqa: PLC0415
@@ -121,10 +124,10 @@ class Screen:
                 rows = qr.encode(parts[:-2])  # 62 characters of a taproot address leave no room for the amount
             except LimitExceeded:
                 return False
-        self._canvas.light(0, 64)
-        qr.draw(self._canvas, rows, _QR_AT, _QR_AT)
+        canvas.light(0, 64)
+        qr.draw(canvas, rows, _QR_AT, _QR_AT)
         for page, line in enumerate(text.split("\n")[:_LINES]):
-            self._canvas.text(_BESIDE_QR, page, line)
+            canvas.text(_BESIDE_QR, page, line)
         return True
 
 

@@ -22,6 +22,11 @@ class UartLink(StreamLink):
         uart = UART(_UART, baud_rate, tx=Pin(_SENDS), rx=Pin(_RECEIVES), rxbuf=_BUFFER, txbuf=512, timeout=0)
         StreamLink.__init__(self, uart, uart)
 
+    def _read_what_is_there(self) -> "int | None":
+        # Asked for more, it would wait for each byte as long as one takes, and so until the buffer is full.
+        count = min(self._reader.any(), len(self.buffer))  # type: ignore[attr-defined]
+        return self._reader.readinto(self.buffer, count) if count else None  # type: ignore[attr-defined]
+
     def close(self) -> None:
         """What is being sent is forgotten; the line stays."""
         self._unsent = b""

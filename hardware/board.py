@@ -5,8 +5,9 @@
     set_buzzer(on)         the buzzer, where one is wired
     button_is_down()       whether somebody holds the button
     shows                  whether it has a light or a display: somebody may look at it
-    display                what to draw on, or None: `show_picture(buffer)` is given the 1,024 bytes of a Canvas and
-                           returns whether the display took them (one that was unplugged may take the next ones)
+    display                what to draw on, or None: `answers()` says whether one is there now, `show_picture(buffer)`
+                           is given the 1,024 bytes of a Canvas and returns whether the display took them. It may be
+                           plugged in later, and unplugged at any time
     milliseconds()         a clock that only goes forward, from an unknown start
     unix_time()            seconds, or 0 when the board has no clock that can be trusted
     random(n)              n random bytes
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Display(Protocol):
+        def answers(self) -> bool: ...
         def show_picture(self, buffer: bytearray) -> bool: ...
 
     class Board(Protocol):

@@ -42,9 +42,8 @@ class PicoBoard:
         self._heap_counted = -_HEAP_EVERY_MS
         self._watchdog: "Any" = None
         self.stop_watchdog()  # a soft reset leaves it running
-        display = Ssd1306(I2C(0, sda=Pin(DISPLAY_SDA), scl=Pin(DISPLAY_SCL), freq=_DISPLAY_HZ), DISPLAY_ADDRESS)
-        self.display = display if display.answers() else None
-        if self.display is None:
+        self.display = Ssd1306(I2C(0, sda=Pin(DISPLAY_SDA), scl=Pin(DISPLAY_SCL), freq=_DISPLAY_HZ), DISPLAY_ADDRESS)
+        if not self.display.answers():
             self.problems.append(NO_DISPLAY)
         if not self.unix_time():
             self.problems.append(UNSET_CLOCK)

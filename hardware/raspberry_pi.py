@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _MACHINE_ID = "/etc/machine-id"
 _ID_SIZE = 8
 _MEMORY = "/proc/meminfo"
+_OPEN_AGAIN = 25  # seconds: a display that was unplugged meanwhile has to be set up anew, which clears it for 25 ms
 
 
 class RaspberryPiBoard:
@@ -41,9 +42,9 @@ class RaspberryPiBoard:
         self._button.pull = digitalio.Pull.UP
         self._watchdog: socket.socket | None = None
         self._driver: Any = None
-        self.display: RaspberryPiBoard | None = self
+        self._opened_at = 0.0
+        self.display = self
         if not self._open_display():
-            self.display = None
             self.problems.append(NO_DISPLAY)
         if not self.unix_time():
             self.problems.append(UNSET_CLOCK)
@@ -67,12 +68,18 @@ class RaspberryPiBoard:
 
             i2c = board.I2C()
             self._driver = adafruit_ssd1306.SSD1306_I2C(WIDTH, HEIGHT, i2c, addr=pins.DISPLAY_ADDRESS)
+            self._opened_at = time.monotonic()
         except (ImportError, AttributeError, ValueError, OSError, RuntimeError):  # no I2C, or nothing answers
             self._driver = None
         return self._driver is not None
 
+    def answers(self) -> bool:
+        if self._driver is not None and time.monotonic() - self._opened_at < _OPEN_AGAIN:
+            return True
+        return self._open_display()
+
     def show_picture(self, buffer: bytearray) -> bool:
-        if self._driver is None and not self._open_display():
+        if not self.answers():
             return False
         try:
             self._driver.buf[:] = buffer

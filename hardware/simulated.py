@@ -55,6 +55,9 @@ class SimulatedBoard:
     def button_is_down(self) -> bool:
         return self.button_down
 
+    def answers(self) -> bool:
+        return self.display_works
+
     def show_picture(self, buffer: bytearray) -> bool:
         if self.display_works:
             if self.picture is None:

@@ -115,7 +115,7 @@ class Started:
     @property
     def view(self) -> Any:
         assert self.device is not None
-        return self.device.face.screen._shown if self.device.face else None
+        return self.device.face.screen.view if self.device.face else None
 
 
 def test_a_device_without_settings_can_be_paired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,11 @@ class Uart:
         self.came = b""
         self.sent = b""
 
-    def readinto(self, buffer: bytearray) -> int | None:
-        count = min(len(buffer), len(self.came))
+    def any(self) -> int:
+        return len(self.came)
+
+    def readinto(self, buffer: bytearray, count: int) -> int | None:
+        assert count <= min(len(buffer), len(self.came)), "it would wait"
         buffer[:count] = self.came[:count]
         self.came = self.came[count:]
         return count or None

@@ -47,17 +47,24 @@ def test_its_pins(blinka: fake_blinka.Pins) -> None:
     assert ended.value.code == RESTART
 
 
-def test_a_display_that_is_wired_not_wired_or_goes(blinka: fake_blinka.Pins) -> None:
+def test_a_display_that_is_wired_not_wired_or_goes(blinka: fake_blinka.Pins, monkeypatch: pytest.MonkeyPatch) -> None:
     board = open_board("raspberry-pi")
-    assert board.display is not None and board.display.show_picture(bytearray(b"\xa5" * 1024))
+    assert board.display is not None and board.display.answers()
+    assert board.display.show_picture(bytearray(b"\xa5" * 1024))
     assert blinka.display == b"\xa5" * 1024
     blinka.display = None
     assert not board.display.show_picture(bytearray(1024)) and not board.display.show_picture(bytearray(1024))
     blinka.display = b""
     assert board.display.show_picture(bytearray(b"\x01" * 1024)) and blinka.display == b"\x01" * 1024
+    later = time.monotonic() + 30
+    blinka.display = b"noise"  # unplugged and plugged in again between two pictures: its chip knows nothing of before
+    blinka.displays_set_up = 0
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert board.display.show_picture(bytearray(1024)) and blinka.displays_set_up == 1
+    assert board.display.show_picture(bytearray(1024)) and blinka.displays_set_up == 1
     blinka.display = None
     without = open_board("raspberry-pi")
-    assert without.display is None and "display" in without.problems[0]
+    assert without.display is not None and not without.display.answers() and "display" in without.problems[0]
 
 
 def test_a_clock_at_2021(blinka: fake_blinka.Pins, monkeypatch: pytest.MonkeyPatch) -> None:

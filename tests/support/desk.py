@@ -104,7 +104,7 @@ class Desk:
 
     @property
     def view(self) -> Any:
-        return self.face.screen._shown if self.face is not None else None
+        return self.face.screen.view if self.face is not None else None
 
     def run(self, until: Callable[[], bool], seconds: float = 60.0) -> None:
         end = self.board.now + seconds * 1000

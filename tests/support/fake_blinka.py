@@ -15,6 +15,7 @@ class Pins:
         self.moves: list[tuple[str, bool]] = []
         self.pulled_down: set[str] = set()  # by a button, to ground
         self.display: bytes | None = b""  # what it shows; None: none is wired
+        self.displays_set_up = 0
 
 
 class DigitalInOut:
@@ -71,6 +72,7 @@ class SSD1306_I2C:
         assert (width, height, addr) == (128, 64, 0x3C)
         if self.pins.display is None:
             raise ValueError("No I2C device at address: 0x3c")
+        self.pins.displays_set_up += 1
         self.buf = bytearray(width * height // 8)
 
     def show(self) -> None:

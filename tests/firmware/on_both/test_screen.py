@@ -60,10 +60,20 @@ def test_a_display_that_does_not_answer_is_asked_again():
     board.display_works = False
     for now in (0, 1000, 2000):
         screen.show((READY, "READY", str(now), NO_PROGRESS, None), now)
-    assert board.drawn == 1 and board.picture is None
+    assert board.drawn == 0 and board.picture is None
     board.display_works = True
+    screen.show((READY, "READY", "again", NO_PROGRESS, None), 30_000)
+    assert board.picture is None
     screen.show((READY, "READY", "again", NO_PROGRESS, None), 31_000)
-    assert board.picture is not None
+    assert board.drawn == 1 and board.picture is not None
+
+
+def test_a_display_that_was_away_between_two_pictures_is_set_up_anew():
+    board, screen = board_and_screen()
+    view = (READY, "READY", "tip 1", NO_PROGRESS, None)
+    for now in range(0, 70_000, 250):
+        screen.show(view, now)
+    assert board.drawn == 3
 
 
 def test_a_board_without_a_display_has_its_light():

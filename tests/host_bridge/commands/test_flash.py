@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import tty
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from host_bridge.emulator.micropython import MicroPythonNotFound, micropython_co
 from host_bridge.flashing import files_on_board
 
 IMAGE = make_uf2()
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -202,3 +204,18 @@ def test_the_whole_program_fits_and_is_what_is_here(prompt: Prompt) -> None:
     run("flash", "--port", prompt.port)
     assert prompt.files() == {**files_on_board.contents(), **SETTINGS}
     assert set(prompt.files()) - set(SETTINGS) == set(device_files())
+
+
+def test_mip_puts_the_same_files_there(prompt: Prompt) -> None:
+    """`mpremote mip install` of package.json, as docs/FIRMWARE.md says, but into the folder that is the flash here."""
+    command = [sys.executable, "-m", "mpremote", "connect", prompt.port, "resume"]  # no soft reset: see BoardFiles
+
+    def mpremote(*words: str) -> str:
+        done = subprocess.run([*command, *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    mpremote("mip", "install", "--target", ".", "./package.json")
+    assert prompt.files() == {**files_on_board.contents(), **SETTINGS}
+    said = mpremote("exec", "import firmware.main; print(firmware.main.__file__)")
+    assert said.split() == ["firmware/main.py"]
