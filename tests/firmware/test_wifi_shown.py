@@ -57,7 +57,7 @@ class Scene:
             self.board.now += 50
             assert self.device.step()
             screen: Any = self.device.face.screen if self.device.face else None
-            shown = screen._shown
+            shown = screen.view
             if shown is not None and (screen._light, shown[1]) == (light, title) and words in shown[2]:
                 return
             assert time.monotonic() < end, (shown, self.board.shown[-6:])
