@@ -63,12 +63,19 @@ class BridgeRuns:
     def wait(self, condition, seconds=60.0, what="it"):
         end = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < end, f"{what} did not come in {seconds} s:\n" + "".join(self.now.lines[-40:])
+            assert time.monotonic() < end, f"{what} did not come in {seconds} s:\n" + self._last_words()
             code = self.now._process.poll()
             assert code is None, f"the bridge ended with {code}: {self.now.complaints}"
             for board in self.boards:
                 board.require_running()
             time.sleep(0.02)
+
+    def _last_words(self):
+        """Of each device what it has shown and what is said of it, and what was said last."""
+        parts = [f"{board.name} shows {board.shown[-8:]}" for board in self.boards]
+        for board in self.boards:
+            parts += [str(event) for event in self.events if event.get("device", "").startswith(board.name)][-8:]
+        return "\n".join([*parts, *self.now.lines[-20:]])
 
     def wait_for_tip(self, node, names, seconds=60.0):
         """Until each of these devices has said that it is ready on the node's tip."""

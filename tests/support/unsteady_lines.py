@@ -172,6 +172,7 @@ class Relay:
                 break
             try:
                 server = socket.create_connection(("127.0.0.1", self._target), 5)
+                server.settimeout(None)  # silence ends no connection
             except OSError:  # no bridge at the moment
                 client.close()
                 continue
