@@ -24,7 +24,7 @@ class Cable:
         self._board = board_line
         self._bridge = self._port = -1
         self._lock = threading.Lock()
-        self._lose_after = self._lose = 0
+        self._lose_after = self._lose = self._lose_back = 0
         self._pull_after = -1
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -43,7 +43,7 @@ class Cable:
 
     def cut(self, after, lost):
         with self._lock:
-            self._lose_after, self._lose = after, lost
+            self._lose_after, self._lose, self._lose_back = after, lost, lost
 
     def pull_out(self, after=0, seconds=2.0):
         """Returns when it is out: at the latest after `seconds`, for there may be nothing to carry."""
@@ -95,10 +95,10 @@ class Cable:
         pending["to bridge"] = _write(self._bridge, pending["to bridge"])
 
     def _spoil(self, data, from_bridge):
-        if not self._lose or not data:
-            return data
         if not from_bridge:
-            return data if self._lose_after else b""
+            lost = 0 if self._lose_after else min(self._lose_back, len(data))
+            self._lose_back -= lost
+            return data[lost:]
         kept, rest = data[: self._lose_after], data[self._lose_after :]
         self._lose_after -= len(kept)
         lost = min(self._lose, len(rest))
