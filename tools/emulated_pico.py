@@ -17,6 +17,7 @@ from rp2040py.boards import BOARDS
 from rp2040py.device.base_device import BaseDevice
 from rp2040py.execute_batch import execute_batch
 from rp2040py.memory_map import FLASH_START_ADDRESS
+from rp2040py.peripherals.i2c import R_TX_EMPTY
 
 FLASH_SIZE = 2 << 20
 FILES_SIZE = 1408 * 1024  # MICROPY_HW_FLASH_STORAGE_BYTES of RPI_PICO
@@ -27,6 +28,21 @@ _TICK_BATCH = 8  # instructions between looks at the clock
 _LOOK_NANOS = 5_000_000
 _ENDPOINT_ZERO = 0
 _WRITING_COMMANDS = (0x02, 0x20, 0xD8)  # of the flash chip: program a page, erase a sector, a block
+
+
+def _tell_of_flushed_fifo(i2c: Any) -> None:
+    """An address that nobody answers ends a transfer at once, as it does on a chip.
+
+    An abort flushes the transmit FIFO (RP2040 data sheet 4.3.14); rp2040py does not say that it is empty then, and
+    the SDK waits for that until its time is out.
+    """
+    abort = i2c._abort
+
+    def abort_and_tell(reason: int) -> None:
+        abort(reason)
+        i2c._set_interrupts(R_TX_EMPTY)
+
+    i2c._abort = abort_and_tell
 
 
 class BoardSilent(Exception):
@@ -81,6 +97,8 @@ class EmulatedPico:
                 self.on_flash_write()
 
         chip._apply_command = on_command
+        for i2c in self.mcu.i2c:
+            _tell_of_flushed_fifo(i2c)
         self.mcu.core.pc = FLASH_START_ADDRESS
 
     # --- time ---

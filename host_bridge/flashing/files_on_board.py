@@ -14,7 +14,7 @@ from host_bridge.files import Unusable
 
 NEW = "new"
 BEFORE = "before"
-_TIMEOUT = 5.0
+_TIMEOUT = 5.0  # seconds without a byte: littlefs may have to erase several sectors first
 _SPARE = 64 << 10  # bytes that have to stay free
 _DIRECTORY = 0x4000
 _PIECE = 1024
@@ -66,7 +66,7 @@ class BoardFiles:
         self._errors: tuple[type[Exception], ...] = (TransportError, OSError)
         self.port = port
         try:
-            self._transport: Any = SerialTransport(port, timeout=0.5)
+            self._transport: Any = SerialTransport(port, timeout=_TIMEOUT)
             # a terminal is MicroPython of a computer, which ends with a soft reset
             is_terminal = str(Path(port).resolve()).startswith("/dev/pts/")
             self._transport.enter_raw_repl(soft_reset=not is_terminal, timeout_overall=_TIMEOUT)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from random import Random
 
 from emulated_pico import FREQUENCY, EmulatedPico
-from rp2040py.peripherals.i2c import R_TX_EMPTY, I2CMode
+from rp2040py.peripherals.i2c import I2CMode
 
 from hardware import pins
 
@@ -39,15 +39,6 @@ class EmulatedDisplay:
         i2c = self._i2c
         i2c.on_connect = self._connect
         i2c.on_write_byte = self._write
-        abort = i2c._abort
-
-        def abort_and_empty(reason: int) -> None:
-            # RP2040 data sheet 4.3.14: an abort flushes the transmit FIFO, which is empty then. rp2040py does not say
-            # so, and the SDK would wait for its time-out.
-            abort(reason)
-            i2c._set_interrupts(R_TX_EMPTY)
-
-        i2c._abort = abort_and_empty
 
     def _power_up(self) -> None:
         self.memory = bytearray(self._noise.randbytes(WIDTH * PAGES))
