@@ -76,6 +76,8 @@ def test_frozen_machine_code_reads_its_large_constants() -> None:
 
 
 class Picos:
+    inexact = 0.2
+
     def new(self, settings: dict[str, Any]) -> bytes:
         return files_with(settings)
 

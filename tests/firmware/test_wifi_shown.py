@@ -58,7 +58,7 @@ class Scene:
             assert self.device.step()
             screen: Any = self.device.face.screen if self.device.face else None
             shown = screen.view
-            if shown is not None and (screen._light, shown[1]) == (light, title) and words in shown[2]:
+            if shown is not None and (shown[0], shown[1]) == (light, title) and words in shown[2]:
                 return
             assert time.monotonic() < end, (shown, self.board.shown[-6:])
             time.sleep(0.002)

@@ -80,11 +80,12 @@ class ProcessBoard:
         termios.tcsetattr(line_end, termios.TCSANOW, attributes)
         for end in (self._line, line_end, self._journal):
             os.set_blocking(end, False)
+        self._console = (disk.path.parent / "console").open("w+")
         self._process = subprocess.Popen(
             [*command, str(disk.path), str(journal_end)],
             stdin=line_end,
             stdout=line_end,
-            stderr=subprocess.DEVNULL,
+            stderr=self._console,
             env={**os.environ, **environment},
             pass_fds=[journal_end],
             start_new_session=True,
@@ -108,7 +109,9 @@ class ProcessBoard:
         """Let time pass until the condition holds; False when it did not within `seconds`, or the program has ended."""
         end = self.seconds + seconds
         while not until():
-            if self.seconds >= end:
+            if self.seconds >= end or self._process.poll() is not None:
+                self._console.seek(0)
+                print(f"exit code {self._process.poll()}, console: {self._console.read()[-2000:]}")
                 return False
             self._queue = self._queue or self.next_bytes()
             writable = [self._line] if self._queue else []
@@ -146,12 +149,15 @@ class ProcessBoard:
         """The power is gone."""
         self._process.kill()
         self._process.wait()
+        self._console.close()
         os.close(self._line)
         os.close(self._journal)
 
 
 class ProcessBoards:
     """Boards of one kind, one after the other: each start, and the end of the block, cuts the power of the last one."""
+
+    inexact = 0.9  # other programs run, too
 
     def __init__(self, kind: str, folder: Path) -> None:
         self._kind = kind
