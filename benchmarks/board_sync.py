@@ -7,10 +7,12 @@ import json
 import time
 
 from firmware.device import Device
+from firmware.files import FolderFiles
 from firmware.settings import check_settings
 from firmware.usb import UsbLink
 from hardware.board import open_board
 
+FLASH = ("names", "size", "read_into", "append", "write", "cut", "rename", "remove", "sync", "release")
 took = {}
 most = most_garbage = 0
 
@@ -40,7 +42,11 @@ free = gc.mem_free()
 base = gc.mem_alloc()
 timed(client.chain, "accept")
 timed(client.chain.rules, "extend")
+timed(client.chain.state.accumulator, "append_links")
 timed(device.link, "_read_what_is_there")
+if not MEMORY:
+    for name in FLASH:
+        timed(FolderFiles, name)
 if MEMORY:
     timed(client, "receive")
     timed(client.endpoint, "read_message")
@@ -62,6 +68,7 @@ with open("bench.json", "w") as file:
             "headers": client.chain.tip_height - first,
             "total": total,
             "took": took,
+            "flash": sum([took.get(name, 0) for name in FLASH]),
             "free": free,
             "most": most - base,
             "garbage": most_garbage - base,
