@@ -243,6 +243,7 @@ def test_a_minute_of_everything_that_can_happen(node, tmp_path):
             faults.ended.wait(CHAOS_SECONDS)
         finally:
             faults.end()
+        line.mend()
         print(faults.done)
         assert not faults.errors, (seed, faults.errors)
         for board, one in to_pay:

@@ -45,6 +45,10 @@ class Cable:
         with self._lock:
             self._lose_after, self._lose, self._lose_back = after, lost, lost
 
+    def mend(self):
+        """Lose nothing more: what was still to be lost could be all that a device says in minutes."""
+        self.cut(0, 0)
+
     def pull_out(self, after=0, seconds=2.0):
         """Returns when it is out: at the latest after `seconds`, for there may be nothing to carry."""
         with self._lock:
