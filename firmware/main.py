@@ -149,7 +149,9 @@ def _open_cable() -> "StreamLink":
         return UsbLink()
     from firmware.links import StreamLink  # noqa: PLC0415
 
-    return StreamLink(sys.stdin.buffer, sys.stdout.buffer)
+    reader, writer = sys.stdin.buffer, sys.stdout.buffer
+    # CPython keeps what is written, unless told not to: these are the streams below
+    return StreamLink(getattr(reader, "raw", reader), getattr(writer, "raw", writer))
 
 
 def run_on_board() -> None:
