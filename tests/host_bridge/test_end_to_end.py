@@ -92,6 +92,7 @@ def test_three_kinds_of_payment_at_their_depths_and_a_reorg_of_three_blocks(node
                 bridge.wait(lambda n=name, d=due: len(bridge.of_device(n, "relay_off")) == len(d))
                 assert paid(board, wanted[:3]) == [int(one in due) for one in wanted[:3]], (depth, board.shown)
         for name, paid_by in zip(names, txids, strict=True):
+            bridge.wait(lambda n=name: len(bridge.of_device(n, "confirmed")) == 3)
             told = bridge.of_device(name, "confirmed")
             assert {e["request_id"]: (e["txid"], e["confirmations"]) for e in told} == {
                 i + 1: (txid, depth) for i, (txid, depth) in enumerate(zip(paid_by, (2, 1, 3), strict=True))
@@ -113,6 +114,7 @@ def test_three_kinds_of_payment_at_their_depths_and_a_reorg_of_three_blocks(node
         node.mine(2)
         for name, board in zip(names, boards, strict=True):
             bridge.wait(lambda b=board: b.paid(4) == 1)
+            bridge.wait(lambda n=name: bridge.of_device(n, "confirmed", request_id=4))  # the device told it first
             (confirmed,) = bridge.of_device(name, "confirmed", request_id=4)
             assert confirmed["confirmations"] == 6
             # (no word of 5: it is not waited for any more)

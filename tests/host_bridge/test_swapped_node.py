@@ -101,6 +101,8 @@ def test_another_node_in_the_place_of_the_bridges_own(kind, tmp_path):
                     for client in (good, late):
                         while not any(event[0] == EVENT_CONFIRMED for event in client.events):
                             await asyncio.sleep(0.05)
+                for name in ("good", "late"):
+                    await scene.said('"event": "confirmed"', f'"device": "{name} ', since=since)
                 assert {e["txid"] for e in scene.bridge.events if e.get("event") == "confirmed"} == {txid}
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
