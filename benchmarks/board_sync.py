@@ -1,5 +1,5 @@
 # ruff: noqa: F401, F821, I001, PLW0603 - constants are put before it, and the first import comes first
-# Runs on the emulated board, its settings and UNTIL put before it; see bench_device.py.
+# Runs on the emulated board, its settings, UNTIL and what else is in capitals put before it; see bench_device.py.
 # The program as it is, its parts timed. It leaves what it found in bench.json, for its line is the link.
 import firmware.main  # sets gc.threshold
 import gc
@@ -40,13 +40,13 @@ free = gc.mem_free()
 base = gc.mem_alloc()
 timed(client.chain, "accept")
 timed(client.chain.rules, "extend")
-timed(device.link, "_read_what_is_there")
+timed(device.link, READING)
 if MEMORY:
     timed(client, "receive")
     timed(client.endpoint, "read_message")
     timed(client.endpoint, "send")
     timed(client.chain.store, "append")
-device.settle()
+device.all_is_loaded()
 first = 0
 while client.chain.tip_height < UNTIL:
     device.step()
