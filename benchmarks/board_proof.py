@@ -1,5 +1,5 @@
 # ruff: noqa: F401, F821, I001 - constants are put before it, and the first import comes first
-# Runs on the emulated board with NAMES of proofs in its flash; see bench_device.py.
+# Runs on the emulated board with NAMES of proofs in its flash, and ACCEPTED put before it; see bench_device.py.
 import firmware.main  # sets gc.threshold
 import gc
 import json
@@ -7,7 +7,7 @@ import time
 
 from firmware.heap import loaded
 from lightclient.params import REGTEST
-from lightclient.spv.proof import ACCEPTED, ProofVerifier
+from lightclient.spv.proof import ProofVerifier
 
 PIECE = 4000
 SMALL_PIECE = 300  # in which the memory is measured

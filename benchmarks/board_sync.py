@@ -1,5 +1,5 @@
 # ruff: noqa: F401, F821, I001, PLW0603 - constants are put before it, and the first import comes first
-# Runs on the emulated board, its settings and UNTIL put before it; see bench_device.py.
+# Runs on the emulated board, its settings, UNTIL and what else is in capitals put before it; see bench_device.py.
 # The program as it is, its parts timed. It leaves what it found in bench.json, for its line is the link.
 import firmware.main  # sets gc.threshold
 import gc
@@ -43,7 +43,7 @@ base = gc.mem_alloc()
 timed(client.chain, "accept")
 timed(client.chain.rules, "extend")
 timed(client.chain.state.accumulator, "append_links")
-timed(device.link, "_read_what_is_there")
+timed(device.link, READING)
 if not MEMORY:
     for name in FLASH:
         timed(FolderFiles, name)
