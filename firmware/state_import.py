@@ -42,7 +42,13 @@ class StateImport:
         self._judge: "HeaderRules | None" = None
 
     def take(self, question: int, argument: memoryview) -> bytes:
-        """What is answered to a question. Raises a LightClientError, and nothing has changed by it."""
+        """What is answered to a question. Raises a LightClientError, and nothing has changed by it.
+
+        But where a write fails while the base is taken, chain and store stand apart: then nothing is taken until the
+        device has started anew, which mends that.
+        """
+        if self._device.client.fault:
+            raise StoreError(self._device.client.fault)
         if question == ASK_STATE:
             return self._begin()
         if question == ASK_JUDGE:
@@ -98,14 +104,20 @@ class StateImport:
         work = judge.state.chainwork
         if work <= self._chain.state.chainwork or work < self._chain.network.minimum_chainwork:
             raise NotEnoughWork("the state has too little work", judge.state.height)
-        self._chain.start_over(self._store, self._base)
+        try:
+            self._chain.start_over(self._store, self._base)
+        except BaseException:
+            self._device.client.fault = "between two chains: starts anew"
+            self._device.restart_soon("could not take the state, and starts anew")
+            raise
 
     # --- the second pass, and the only one for a store that has a chain ---
 
     def _add_headers(self, argument: memoryview) -> None:
         parent_height, parent_hash, count = self._unpack(argument)
         chain = self._chain
-        chain.store.best_height = max(chain.store.best_height, parent_height + count)
+        if parent_height <= chain.tip_height:  # else it is refused, and says nothing
+            chain.store.best_height = max(chain.store.best_height, parent_height + count)
         chain.accept(self._batch, 0, count, parent_height, parent_hash, self._device.client.now(), True)
 
     def _end(self, tip_hash: bytes) -> None:

@@ -20,6 +20,7 @@ from lightclient.errors import (
     NotEnoughWork,
     PathMismatch,
     StoreError,
+    StoreFull,
     WrongNetwork,
 )
 from lightclient.headers.accumulator import Accumulator
@@ -63,6 +64,7 @@ class Box:
         self.chain = HeaderChain(REGTEST, store, start)
         self.restarts = 0
         self._import: StateImport | None = None
+        self.fault = ""
         self.client = self.settings = self
 
     def now(self) -> int:
@@ -159,6 +161,74 @@ def test_a_power_cut_while_headers_are_added_leaves_a_chain_of_both() -> None:
         box.send(exported(60, 150))
         assert box.tip == at(150)
     assert {80, 150} <= found
+
+
+class FailingFiles(MemoryFiles):
+    """Of which write or append number `fails_at` raises `error`, and with StoreFull all that follow; 0: none."""
+
+    fails_at = 0
+    error: type[Exception] = StoreFull
+
+    def _fail(self) -> None:
+        if self.fails_at:
+            self.fails_at -= 1
+            if not self.fails_at:
+                self.fails_at = int(self.error is StoreFull)
+                raise self.error("no room")
+
+    def write(self, name: str, data: bytes) -> None:
+        self._fail()
+        super().write(name, data)
+
+    def append(self, name: str, data: bytes) -> None:
+        self._fail()
+        super().append(name, data)
+
+
+@pytest.mark.parametrize("error", [StoreFull, MemoryError])
+def test_a_write_that_fails_while_a_state_is_taken_needs_a_new_start_and_no_more(error: type[Exception]) -> None:
+    good = exported(100, 150)
+    (batch,) = batches(good)
+    found = set()
+    failing = 1
+    while True:
+        files = FailingFiles()
+        box = Box(files)
+        box.take(ASK_STATE, good.checkpoint)
+        box.take(ASK_JUDGE, batch)
+        files.error, files.fails_at = error, failing
+        try:
+            box.take(ASK_TAKE, good.tip.block_hash)
+        except (StoreFull, MemoryError):
+            pass
+        else:
+            break
+        files.fails_at = 0
+        assert box.restarts == 1 and box.fault
+        files_then = files.copy()
+        for step in ((ASK_STATE, good.checkpoint), (ASK_JUDGE, batch), (ASK_ADD, batch), (ASK_END, bytes(32))):
+            with pytest.raises(StoreError, match="starts anew"):
+                box.take(*step)
+        box.chain.commit()  # as when the program ends
+        files.close()
+        assert {name: files.content(name) for name in files.names()} == {
+            name: files_then.content(name) for name in files_then.names()
+        }
+        again = Box(files)
+        found.add(again.chain.tip_height)
+        assert again.tip in (at(0), at(100))
+        again.send(good)
+        assert again.tip == at(150)
+        failing += 1
+    assert failing > 3 and 100 in found
+
+
+def test_headers_without_a_parent_say_nothing_of_the_best_height() -> None:
+    box = Box(MemoryFiles())
+    box.take(ASK_STATE, exported(100, 150).checkpoint)
+    (batch,) = batches(exported(100, 150))
+    refused(BadLink, box, (ASK_ADD, b"\xff\xff\xff\x3f" + batch[4:]))
+    assert box.chain.store.best_height == 0
 
 
 def refused(error: type[LightClientError], box: Box, *steps: tuple[int, bytes]) -> None:
