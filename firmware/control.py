@@ -74,7 +74,7 @@ class Control:
         """A piece of the answer, and how many bytes follow it. Raises a LightClientError."""
         try:
             return self._answer(question, argument)
-        except OSError as error:
+        except (OSError, ValueError, OverflowError) as error:  # a file that is not what it should be ends no program
             raise StoreError("the flash: " + str(error))
 
     def _answer(self, question: int, argument: memoryview) -> "tuple[bytes, int]":
@@ -258,6 +258,8 @@ def _changed_till(values: "dict[str, Any]", changes: "dict[str, Any]") -> "dict[
 
 
 def _changed(values: "dict[str, Any]", changes: "dict[str, Any]") -> "dict[str, Any]":
+    if not values:
+        raise StoreError("no settings yet: pair it first")
     values = dict(values)
     values.update(changes)
     try:

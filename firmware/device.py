@@ -167,11 +167,11 @@ class Device:
 
     def _answer(self, question: int, argument: memoryview) -> "tuple[bytes, int]":
         """What the device's owner asks over the cable."""
-        if self._control is None:
-            from firmware.control import Control  # noqa: PLC0415 - asked seldom
-
-            self._control = Control(self, self._settings_path)
         try:
+            if self._control is None:
+                from firmware.control import Control  # noqa: PLC0415 - asked seldom
+
+                self._control = Control(self, self._settings_path)
             return self._control.answer(question, argument)
         except MemoryError:  # of no use to whoever asked, and no reason to end
             raise LimitExceeded("no memory for the answer")
