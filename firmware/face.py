@@ -2,7 +2,7 @@
 
 from firmware.button import LONG, NOTHING, SHORT, Button
 from firmware.screen import BEEP_PAID, BEEP_REFUSED, FAULT, HERE, NO_PROGRESS, PAID, READY, REFUSED, Screen
-from firmware.views import invoice_view, state_view, thousands
+from firmware.views import invoice_view, replay_line, state_view, thousands
 from lightclient.compat import const
 from lightclient.hashes import hash_to_hex
 from lightclient.messages import (
@@ -102,7 +102,7 @@ class Face:
         elif kind == EVENT_CONFIRMED:
             self._seen.pop(request_id, None)
             name, is_late = self.till.paid(request_id) if self.till is not None else ("", False)
-            text = thousands(amount) + " sat\n" + (name or "request " + str(request_id))
+            text = thousands(amount) + " sat\n" + (name or "request " + str(request_id)) + replay_line(self._client)
             self._notify((PAID, "PAID LATE" if is_late else "PAID", text, NO_PROGRESS, None), _PAID_MS)
             self.screen.beep(BEEP_PAID)
         elif kind == EVENT_TAKEN_BACK:
