@@ -45,6 +45,7 @@ class Face:
         self._look_at = 0
         self._notice: "View | None" = None  # what has just happened, and until when it is shown
         self._notice_until = 0
+        self._hand_until = 0  # so long the button confirms, and does nothing else
         if settings.till is not None:
             from firmware.files import FolderFiles  # noqa: PLC0415 - what is not used costs no memory
             from firmware.till import Till  # noqa: PLC0415
@@ -90,6 +91,11 @@ class Face:
         """Show which device this is, whatever else there is to be shown."""
         self._notify((HERE, "HERE I AM", "device\n" + name, NO_PROGRESS, None), _PAID_MS)
 
+    def ask_for_hand(self, title: str, text: str) -> None:
+        """The button is for what comes over the cable, whatever else it may be for."""
+        self._notify((HERE, title, text, NO_PROGRESS, None), _NOTICE_MS)
+        self._hand_until = self._notice_until
+
     def _notify(self, view: "View", milliseconds: int) -> None:
         self._notice = view
         self._notice_until = self._board.milliseconds() + milliseconds
@@ -113,7 +119,11 @@ class Face:
             self.screen.beep(BEEP_REFUSED)
 
     def _press(self, now_ms: int) -> None:
-        press = self._button.press(now_ms) if self._button is not None else NOTHING
+        press = NOTHING
+        if self._button is not None:
+            if now_ms < self._hand_until:
+                self._button.forget()
+            press = self._button.press(now_ms)
         if press != NOTHING:
             self._look_at = 0
         if press == LONG and self._device.cut_short:

@@ -20,6 +20,7 @@ from lightclient.messages import ASK_ADD, ASK_END, ASK_JUDGE, ASK_STATE, ASK_TAK
 TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from firmware.device import Device
+    from firmware.hand import Hand
 
 _BATCH_HEAD = const(37)  # parent_height (4, little-endian), parent_hash (32), count (1)
 _HASH = const(32)
@@ -28,8 +29,9 @@ _HASH = const(32)
 class StateImport:
     """One import, from ASK_STATE to ASK_END; `base` is the checkpoint below the headers that are to come."""
 
-    def __init__(self, device: "Device", base: memoryview) -> None:
+    def __init__(self, device: "Device", base: memoryview, hand: "Hand") -> None:
         self._device = device
+        self._hand = hand
         self._chain = chain = device.client.chain
         if not isinstance(chain.store, WindowStore):
             raise StoreError("the device has no store: what it is given would be gone with the power")
@@ -98,12 +100,13 @@ class StateImport:
 
     def _take_base(self, tip_hash: bytes) -> None:
         judge = self._judge
-        self._judge = None
         if judge is None or judge.state.block_hash != tip_hash:
             raise BadLink("not all headers have been judged")
         work = judge.state.chainwork
         if work <= self._chain.state.chainwork or work < self._chain.network.minimum_chainwork:
             raise NotEnoughWork("the state has too little work", judge.state.height)
+        self._hand.require("NEW STATE?")
+        self._judge = None
         try:
             self._chain.start_over(self._store, self._base)
         except BaseException:

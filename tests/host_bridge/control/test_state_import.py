@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from faulty_files import Chance, MemoryFiles, PowerCut
 
+from firmware.hand import Hand
 from firmware.state_import import StateImport
+from hardware.simulated import SimulatedBoard
 from host_bridge.control.control import ControlFailed
 from host_bridge.control.state_transfer import send_state
 from host_bridge.demo.recording import Recording
@@ -17,6 +19,7 @@ from lightclient.errors import (
     CheckpointMismatch,
     EncodingError,
     LightClientError,
+    NotConfirmed,
     NotEnoughWork,
     PathMismatch,
     StoreError,
@@ -56,6 +59,8 @@ class Box:
     """As much of a device as an import needs, and of the cable."""
 
     network = REGTEST.name
+    is_paired = False
+    face = None
 
     def __init__(self, files: MemoryFiles | None, start: ChainState = STATES[0]) -> None:
         self.start = start
@@ -63,6 +68,8 @@ class Box:
         store = WindowStore(REGTEST, files, self.acted, 3) if files and self.acted else RamStore(256)
         self.chain = HeaderChain(REGTEST, store, start)
         self.restarts = 0
+        self.board = SimulatedBoard()
+        self.hand = Hand(self)  # type: ignore[arg-type]
         self._import: StateImport | None = None
         self.fault = ""
         self.client = self.settings = self
@@ -78,7 +85,7 @@ class Box:
 
     def take(self, question: int, argument: bytes) -> bytes:
         if question == ASK_STATE:
-            self._import = StateImport(self, memoryview(argument))  # type: ignore[arg-type]
+            self._import = StateImport(self, memoryview(argument), self.hand)  # type: ignore[arg-type]
         assert self._import is not None
         return self._import.take(question, memoryview(argument))
 
@@ -87,6 +94,9 @@ class Box:
             return self.take(question, argument), 0
         except LightClientError as error:
             raise ControlFailed(str(error), type(error).__name__) from None
+
+    def ask_with_hand(self, question: int, argument: bytes) -> bytes:
+        return self.ask(question, argument)[0]
 
     def send(self, values: Exported) -> bool:
         return send_state(self, values)  # type: ignore[arg-type]
@@ -253,6 +263,9 @@ def batches(values: Exported) -> list[bytes]:
                 sent.append(argument)
             return b"\x01", 0
 
+        def ask_with_hand(self, question: int, argument: bytes) -> bytes:
+            return b""
+
     listener: Any = Listener()
     send_state(listener, values)
     return sent
@@ -284,6 +297,24 @@ def test_what_a_device_refuses() -> None:
     without = state_at(100, False)
     refused(PathMismatch, Box(MemoryFiles()), (ASK_STATE, encode_checkpoint(REGTEST, without)), (ASK_JUDGE, batch))
     refused(NotEnoughWork, Box(MemoryFiles(), STATES[150]), begin, (ASK_JUDGE, batch), take)
+
+
+def test_a_paired_device_takes_a_state_with_a_hand_at_its_button() -> None:
+    good = exported(100, 150)
+    (batch,) = batches(good)
+    box = Box(MemoryFiles())
+    box.is_paired = True
+    steps = ((ASK_STATE, good.checkpoint), (ASK_JUDGE, batch), (ASK_TAKE, good.tip.block_hash))
+    refused(NotConfirmed, box, *steps)
+    assert box.board.shown == ["NEW STATE? hold the button"]
+    refused(NotConfirmed, box, steps[2])
+    box.board.button_down = True
+    box.take(*steps[2])
+    assert box.tip == at(100)
+    box.board.button_down = False
+    box.take(ASK_ADD, batch)  # what has work needs nobody
+    box.take(ASK_END, good.tip.block_hash)
+    assert box.tip == at(150)
 
 
 def test_a_store_that_has_begun_takes_no_state() -> None:
