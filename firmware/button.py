@@ -22,6 +22,10 @@ class Button:
         self._is_down = True
         self._is_told = True  # the press that is under way
 
+    def forget(self) -> None:
+        """What is under way counts for nothing until it has been up."""
+        self._is_down = self._is_told = True
+
     def press(self, now_ms: int) -> int:
         """What has come since the last look: NOTHING, SHORT (it is up again) or LONG (it is still held)."""
         is_down = self._board.button_is_down()

@@ -68,6 +68,6 @@ def note_once(text: str) -> None:
             for line in file:
                 if line.rstrip() == text:
                     return
-    except OSError:
+    except (OSError, ValueError):  # a torn write may be no text
         pass
     note(text)

@@ -11,6 +11,7 @@ from binascii import hexlify
 from firmware.console import IS_BOARD, read_log
 from firmware.device import folder_of
 from firmware.files import FolderFiles
+from firmware.hand import Hand
 from firmware.pairing import change_settings
 from firmware.settings import check_settings
 from lightclient import __version__
@@ -69,12 +70,13 @@ class Control:
         self._text = b""  # of the last answer, told piece by piece
         self._import: "StateImport | None" = None
         self._list: "TillList | None" = None
+        self._hand = Hand(device)
 
     def answer(self, question: int, argument: memoryview) -> "tuple[bytes, int]":
         """A piece of the answer, and how many bytes follow it. Raises a LightClientError."""
         try:
             return self._answer(question, argument)
-        except OSError as error:
+        except (OSError, ValueError, OverflowError) as error:  # a file that is not what it should be ends no program
             raise StoreError("the flash: " + str(error))
 
     def _answer(self, question: int, argument: memoryview) -> "tuple[bytes, int]":
@@ -208,8 +210,14 @@ class Control:
                 raise BadMessage("no list of addresses has begun")
             given.finish(changes["addresses"])
             changes["addresses"] = given.name
+
+        def change(values: "dict[str, Any]") -> "dict[str, Any]":
+            values = _changed(values, {"till": _changed_till(values, changes)})
+            self._hand.require("NEW TILL?")
+            return values
+
+        change_settings(self._path, change)
         self._list = None
-        change_settings(self._path, lambda values: _changed(values, {"till": _changed_till(values, changes)}))
         if self._device.face is not None:
             self._device.face.till = None  # it has the old list
         self._device.restart_soon("has a new till, and starts anew")
@@ -225,7 +233,7 @@ class Control:
 
         if question == ASK_STATE:
             self._import = None
-            self._import = StateImport(self._device, argument)
+            self._import = StateImport(self._device, argument, self._hand)
         if self._import is None:
             raise BadMessage("no import of a state has begun")
         return self._import.take(question, argument)
@@ -258,6 +266,8 @@ def _changed_till(values: "dict[str, Any]", changes: "dict[str, Any]") -> "dict[
 
 
 def _changed(values: "dict[str, Any]", changes: "dict[str, Any]") -> "dict[str, Any]":
+    if not values:
+        raise StoreError("no settings yet: pair it first")
     values = dict(values)
     values.update(changes)
     try:

@@ -36,6 +36,7 @@ _MAX_REASONS = const(10)
 _GRACE_MS = const(3_000)  # before a watchdog is armed: see rescue.py
 _RESTART_MS = const(500)  # for the last words to leave by the line
 _HEARD_MS = const(5_000)  # that a session goes on after what it was told: its bridge was not just going
+_STUCK_MS = const(30_000)  # a button that is down for so long is broken
 _RETRY_MS = const(600_000)  # what is wrong with a store may pass: it is tried again
 
 
@@ -160,6 +161,7 @@ class Device:
         from lightclient.pairing import short_fingerprint  # noqa: PLC0415
 
         pair_device(self._settings_path, pairing)
+        self.is_paired = True
         fingerprint = short_fingerprint(pairing.fingerprint)
         if self.face is not None:
             self.face.paired(fingerprint)
@@ -167,11 +169,11 @@ class Device:
 
     def _answer(self, question: int, argument: memoryview) -> "tuple[bytes, int]":
         """What the device's owner asks over the cable."""
-        if self._control is None:
-            from firmware.control import Control  # noqa: PLC0415 - asked seldom
-
-            self._control = Control(self, self._settings_path)
         try:
+            if self._control is None:
+                from firmware.control import Control  # noqa: PLC0415 - asked seldom
+
+                self._control = Control(self, self._settings_path)
             return self._control.answer(question, argument)
         except MemoryError:  # of no use to whoever asked, and no reason to end
             raise LimitExceeded("no memory for the answer")
@@ -191,7 +193,11 @@ class Device:
 
     def _restart_is_due(self) -> bool:
         # not before every payment has had its pulse: what is cut short is never made good
-        return self.restart_wanted and not self._paid and self.board.milliseconds() >= self._restart_at
+        if not self.restart_wanted or self._paid:
+            return False
+        late = self.board.milliseconds() - self._restart_at
+        # a button that is held means something else while a board starts (rescue.py)
+        return late >= 0 and (late >= _STUCK_MS or not self.board.button_is_down())
 
     # --- what people see ---
 

@@ -2,7 +2,7 @@
 
 from firmware.button import LONG, NOTHING, SHORT, Button
 from firmware.screen import BEEP_PAID, BEEP_REFUSED, FAULT, HERE, NO_PROGRESS, PAID, READY, REFUSED, Screen
-from firmware.views import invoice_view, state_view, thousands
+from firmware.views import invoice_view, replay_line, state_view, thousands
 from lightclient.compat import const
 from lightclient.hashes import hash_to_hex
 from lightclient.messages import (
@@ -45,6 +45,7 @@ class Face:
         self._look_at = 0
         self._notice: "View | None" = None  # what has just happened, and until when it is shown
         self._notice_until = 0
+        self._hand_until = 0  # so long the button confirms, and does nothing else
         if settings.till is not None:
             from firmware.files import FolderFiles  # noqa: PLC0415 - what is not used costs no memory
             from firmware.till import Till  # noqa: PLC0415
@@ -90,6 +91,11 @@ class Face:
         """Show which device this is, whatever else there is to be shown."""
         self._notify((HERE, "HERE I AM", "device\n" + name, NO_PROGRESS, None), _PAID_MS)
 
+    def ask_for_hand(self, title: str, text: str) -> None:
+        """The button is for what comes over the cable, whatever else it may be for."""
+        self._notify((HERE, title, text, NO_PROGRESS, None), _NOTICE_MS)
+        self._hand_until = self._notice_until
+
     def _notify(self, view: "View", milliseconds: int) -> None:
         self._notice = view
         self._notice_until = self._board.milliseconds() + milliseconds
@@ -102,7 +108,7 @@ class Face:
         elif kind == EVENT_CONFIRMED:
             self._seen.pop(request_id, None)
             name, is_late = self.till.paid(request_id) if self.till is not None else ("", False)
-            text = thousands(amount) + " sat\n" + (name or "request " + str(request_id))
+            text = thousands(amount) + " sat\n" + (name or "request " + str(request_id)) + replay_line(self._client)
             self._notify((PAID, "PAID LATE" if is_late else "PAID", text, NO_PROGRESS, None), _PAID_MS)
             self.screen.beep(BEEP_PAID)
         elif kind == EVENT_TAKEN_BACK:
@@ -113,7 +119,11 @@ class Face:
             self.screen.beep(BEEP_REFUSED)
 
     def _press(self, now_ms: int) -> None:
-        press = self._button.press(now_ms) if self._button is not None else NOTHING
+        press = NOTHING
+        if self._button is not None:
+            if now_ms < self._hand_until:
+                self._button.forget()
+            press = self._button.press(now_ms)
         if press != NOTHING:
             self._look_at = 0
         if press == LONG and self._device.cut_short:

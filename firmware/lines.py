@@ -7,7 +7,6 @@ from lightclient.messages import (
     EVENT_REFUSED,
     EVENT_TAKEN_BACK,
     STATE_READY,
-    STATE_SYNCING,
     STATES,
 )
 
@@ -38,7 +37,7 @@ def state_line(client: "Client", is_paired: bool, link: "Link") -> str:
     if not client.is_open:
         line = "no bridge" if is_paired else "not paired, no bridge"
         return line + (": " + link.problem if link.problem else "")
-    if client.state == STATE_SYNCING:
-        return "syncing"
-    height = ", tip " + str(client.chain.tip_height) if client.state == STATE_READY else ""
-    return STATES[client.state] + height
+    line = STATES[client.state]
+    if client.state == STATE_READY:
+        line += ", tip " + str(client.chain.tip_height)
+    return line + (", replay" if client.chain.network.is_replay else "")

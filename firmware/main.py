@@ -44,7 +44,7 @@ def main(settings_path: str = SETTINGS, board: "Board | None" = None, has_stuck_
     # room, and all of them before the buffers.
     if values.get("store"):
         __import__("lightclient.headers.window_store")
-    from firmware.device import Device  # noqa: F401, PLC0415
+    from firmware.device import folder_of  # noqa: PLC0415
     from firmware.settings import check_settings, what_still_works  # noqa: PLC0415
 
     try:
@@ -58,7 +58,7 @@ def main(settings_path: str = SETTINGS, board: "Board | None" = None, has_stuck_
     if board is None:
         from hardware.board import open_board  # noqa: PLC0415
 
-        board = open_board(settings.board_name)
+        board = open_board(settings.board_name, folder_of(settings_path))
     if has_stuck_button:
         settings.button = False
         board.problems.append("button: held for 30 s, so it is broken or wired wrongly; the program goes on without it")

@@ -20,6 +20,7 @@ from lightclient.messages import ASK_ADD, ASK_END, ASK_JUDGE, ASK_STATE, ASK_TAK
 TYPE_CHECKING = const(False)
 if TYPE_CHECKING:
     from firmware.device import Device
+    from firmware.hand import Hand
 
 _BATCH_HEAD = const(37)  # parent_height (4, little-endian), parent_hash (32), count (1)
 _HASH = const(32)
@@ -28,8 +29,9 @@ _HASH = const(32)
 class StateImport:
     """One import, from ASK_STATE to ASK_END; `base` is the checkpoint below the headers that are to come."""
 
-    def __init__(self, device: "Device", base: memoryview) -> None:
+    def __init__(self, device: "Device", base: memoryview, hand: "Hand") -> None:
         self._device = device
+        self._hand = hand
         self._chain = chain = device.client.chain
         if not isinstance(chain.store, WindowStore):
             raise StoreError("the device has no store: what it is given would be gone with the power")
@@ -42,7 +44,13 @@ class StateImport:
         self._judge: "HeaderRules | None" = None
 
     def take(self, question: int, argument: memoryview) -> bytes:
-        """What is answered to a question. Raises a LightClientError, and nothing has changed by it."""
+        """What is answered to a question. Raises a LightClientError, and nothing has changed by it.
+
+        But where a write fails while the base is taken, chain and store stand apart: then nothing is taken until the
+        device has started anew, which mends that.
+        """
+        if self._device.client.fault:
+            raise StoreError(self._device.client.fault)
         if question == ASK_STATE:
             return self._begin()
         if question == ASK_JUDGE:
@@ -92,20 +100,27 @@ class StateImport:
 
     def _take_base(self, tip_hash: bytes) -> None:
         judge = self._judge
-        self._judge = None
         if judge is None or judge.state.block_hash != tip_hash:
             raise BadLink("not all headers have been judged")
         work = judge.state.chainwork
         if work <= self._chain.state.chainwork or work < self._chain.network.minimum_chainwork:
             raise NotEnoughWork("the state has too little work", judge.state.height)
-        self._chain.start_over(self._store, self._base)
+        self._hand.require("NEW STATE?")
+        self._judge = None
+        try:
+            self._chain.start_over(self._store, self._base)
+        except BaseException:
+            self._device.client.fault = "between two chains: starts anew"
+            self._device.restart_soon("could not take the state, and starts anew")
+            raise
 
     # --- the second pass, and the only one for a store that has a chain ---
 
     def _add_headers(self, argument: memoryview) -> None:
         parent_height, parent_hash, count = self._unpack(argument)
         chain = self._chain
-        chain.store.best_height = max(chain.store.best_height, parent_height + count)
+        if parent_height <= chain.tip_height:  # else it is refused, and says nothing
+            chain.store.best_height = max(chain.store.best_height, parent_height + count)
         chain.accept(self._batch, 0, count, parent_height, parent_hash, self._device.client.now(), True)
 
     def _end(self, tip_hash: bytes) -> None:

@@ -14,7 +14,7 @@ from binascii import crc32, hexlify
 from firmware.button import LONG, SHORT
 from firmware.screen import INVOICE, NO_PROGRESS, REFUSED
 from firmware.settings import read_script
-from firmware.views import invoice_view, thousands
+from firmware.views import invoice_view, replay_line, thousands
 from lightclient.compat import const
 from lightclient.errors import CorruptStore, LightClientError, StoreError, describe
 from lightclient.limits import MAX_HEIGHT, MAX_MONEY, MAX_REQUESTS
@@ -49,8 +49,8 @@ class TillSettings:
         self.items: "list[tuple[str, int]]" = []
         for item in values["items"]:
             name, amount = item["name"], item["amount"]
-            if not isinstance(name, str) or not 1 <= len(name) <= _MAX_NAME:
-                raise ValueError("settings: the name of an item has 1 to 20 letters")
+            if not isinstance(name, str) or not 1 <= len(name) <= _MAX_NAME or not _is_printable(name):
+                raise ValueError("settings: the name of an item has 1 to 20 letters of ASCII")
             if not isinstance(amount, int) or isinstance(amount, bool) or not 1 <= amount <= MAX_MONEY:
                 raise ValueError("settings: the amount of an item is no number of satoshis")
             self.items.append((name, amount))
@@ -89,6 +89,11 @@ class TillSettings:
         with open(self._path()) as file:
             for line in file:
                 yield line.strip()
+
+
+def _is_printable(text: str) -> bool:
+    """As the display has letters for; and one byte each in the record, which is read back up to a ceiling."""
+    return all(" " <= letter <= "~" for letter in text)
 
 
 def _number(values: "dict[str, Any]", key: str, default: int, highest: int) -> int:
@@ -238,6 +243,7 @@ class Till:
         name, amount = self._settings.items[self._item]
         request = self._request
         if request is None:
-            return (INVOICE, name, thousands(amount) + " sat\n\n\npress: next  hold: pay", NO_PROGRESS, None)
+            text = thousands(amount) + " sat\n" + replay_line(self._client) + "\n\npress: next  hold: pay"
+            return (INVOICE, name, text, NO_PROGRESS, None)
         minutes = (self._ends_at - now_ms + 59_999) // 60_000
         return invoice_view(self._client, request, name, seen.get(request.request_id, 0), "%d min" % minutes)

@@ -34,6 +34,7 @@ class TillList:
         self._files = files
         self._came = 0
         self._kept = 0
+        self._is_whole = True  # no write has failed half-way
         self._used = TillRecord(files).next
         old = values.get("till")
         present = old.get("addresses") if isinstance(old, dict) else ""
@@ -68,6 +69,7 @@ class TillList:
 
     def take(self, argument: memoryview) -> bytes:
         """The next piece. The answer is how many addresses were left out by now: they have had an invoice."""
+        self._require_whole()
         number, scripts = read_piece(argument)
         if number == self._came:
             self._add(scripts)
@@ -83,17 +85,26 @@ class TillList:
             for line in file:
                 new.discard(line.rstrip()[-_KNOWN:])
         text = ""
+        kept = 0
         for script in scripts:
             if script[-_KNOWN:] in new:
                 new.discard(script[-_KNOWN:])
                 text += script + "\n"
-                self._kept += 1
+                kept += 1
+        self._is_whole = False
         self._files.append(self.name, text.encode())
         self._files.sync()
+        self._is_whole = True
+        self._kept += kept
         self._came += len(scripts)
+
+    def _require_whole(self) -> None:
+        if not self._is_whole:
+            raise StoreError("a piece of the list could not be written: begin anew")
 
     def finish(self, count: "Any") -> None:
         """All has come, and may be taken. Raises BadMessage, StoreError."""
+        self._require_whole()
         if count != self._came:
             raise BadMessage("addresses: " + str(self._came) + " have come")
         if not self._kept:

@@ -36,8 +36,7 @@ def state_view(client: "Client", is_paired: bool, link: "Link") -> "View":
     now = client.now()
     if now:
         text += age(now - chain.state.time) + " old"
-    if chain.network.is_replay:
-        text += "\nreplay, not for money"
+    text += replay_line(client)
     if client.state == STATE_READY:
         return (READY, "READY", text, NO_PROGRESS, None)
     try:
@@ -59,18 +58,23 @@ def state_view(client: "Client", is_paired: bool, link: "Link") -> "View":
 def invoice_view(client: "Client", request: "PaymentRequest", name: str, confirmations: int, foot: str) -> "View":
     """What is to be paid, and where to. Only for a device in STATE_READY: else nobody may be asked to pay."""
     address = address_of(request.script_pubkey, client.chain.network)
-    lines = [name[:10]] if name else []
+    lines = ["REPLAY"] if client.chain.network.is_replay else []
+    if name:
+        lines.append(name[:10])
     lines += [thousands(request.min_amount), "sat", "to ..."]
     lines.append((address or request.script_pubkey.hex())[-_LAST_LETTERS:])
     if confirmations:  # it is in a block, and not paid before there are enough of them
         lines.append("seen %d/%d" % (confirmations, request.min_confirmations))
-    elif client.chain.network.is_replay:
-        lines.append("REPLAY")
     if foot:
         lines += [""] * (7 - len(lines)) + [foot]
     title = thousands(request.min_amount)
     invoice = (address, request.min_amount, "\n".join(lines)) if address else None
     return (INVOICE, title, "\n".join(lines), NO_PROGRESS, invoice)
+
+
+def replay_line(client: "Client") -> str:
+    """One line more of a view, where nothing real is paid."""
+    return "\nreplay, not for money" if client.chain.network.is_replay else ""
 
 
 def thousands(number: int) -> str:

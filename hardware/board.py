@@ -65,12 +65,15 @@ UNSET_CLOCK = "clock: not set since the power came; the time is the bridge's"
 NO_DISPLAY = "display: not wired, or it does not answer"
 
 
-def open_board(name: str) -> "Board":
-    """The board of that name. Raises ValueError for an unknown one, or one that is not of this computer."""
+def open_board(name: str, folder: str = "") -> "Board":
+    """The board of that name; `folder` is where a simulated one has its button.
+
+    Raises ValueError for an unknown one, or one that is not of this computer.
+    """
     if name == "simulated":
         from hardware.simulated import SimulatedBoard  # noqa: PLC0415 - only the chosen driver costs memory
 
-        return SimulatedBoard()
+        return SimulatedBoard(False, folder)
     if name == "terminal":
         from hardware.terminal import TerminalBoard  # noqa: PLC0415
 

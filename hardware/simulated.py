@@ -19,10 +19,12 @@ class SimulatedBoard:
 
     `light_is_on`, `buzzer_is_on`, `button_down` are its light, buzzer and button; `picture` is what the
     display shows (as Canvas.buffer; None before the first), `display_works` whether it takes any.
+    With a `folder`, the button is also down while there is a file `button` in it.
     `clock` is its unix time: 0, like a Pico that has none.
     """
 
-    def __init__(self, has_display: bool = False) -> None:
+    def __init__(self, has_display: bool = False, folder: str = "") -> None:
+        self._button_file = folder + "/button" if folder else ""
         self.relay_is_on = False
         self.relay_moves: "list[tuple[int, bool]]" = []
         self.shown: "list[str]" = []
@@ -53,6 +55,12 @@ class SimulatedBoard:
         self.buzzer_is_on = on
 
     def button_is_down(self) -> bool:
+        if self._button_file:
+            try:
+                os.stat(self._button_file)
+                return True
+            except OSError:
+                pass
         return self.button_down
 
     def answers(self) -> bool:

@@ -193,6 +193,8 @@ class Client(DeviceSession):
 
     def _take_headers(self) -> None:
         self._answered(HEADERS)
+        if self.fault:  # the chain is not to be touched
+            return
         parent_height, parent_hash, best_height, count, packed = self.endpoint.values
         self.best_height = best_height
         self.chain.store.best_height = best_height
@@ -243,7 +245,8 @@ class Client(DeviceSession):
 
     def _look_again(self) -> None:
         """The chain or the clock has changed: what does that mean for payments and for the state told?"""
-        self.book.update(self.now(), self.best_height)
+        if not self.fault:
+            self.book.update(self.now(), self.best_height)
         if self.fault:
             state = STATE_STOPPED
         elif self.chain.tip_height < self.best_height:

@@ -226,3 +226,7 @@ class NotPaired(LinkError):
 
 class AuthenticationFailed(LinkError):
     code = 0xA4
+
+
+class NotConfirmed(LinkError):
+    code = 0xA5

@@ -14,6 +14,7 @@ from host_bridge.commands.common import (
     UNUSABLE,
     Commands,
     JsonOption,
+    complain,
     errors_end_the_command,
     examples,
     fail,
@@ -71,7 +72,7 @@ def _device(serial: str, state_dir: Path | None, seconds: int, as_json: bool = F
             raise Unusable(str(error)) from None
         with cable:
             try:
-                control = DeviceControl(cable, devices, seconds)
+                control = DeviceControl(cable, devices, seconds, complain)
                 control.greet()
                 yield control
             except ControlFailed as error:

@@ -94,7 +94,8 @@ def emulate(
     """Run the device program on real MicroPython, as a process of its own on a serial line (a pty).
 
     Its path is shown, for `lightclient pair --serial PATH` and `lightclient bridge --serial PATH`: they see no
-    difference to a board. Each line that a device shows stands here. Ctrl-C ends all.
+    difference to a board. Each line that a device shows stands here. Its button is down while there is a file
+    `button` in its folder. Ctrl-C ends all.
     """
     if network is not None:
         network_named(network)

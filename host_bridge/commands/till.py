@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from host_bridge.commands.common import file_option
+from host_bridge.commands.common import complain, file_option
 from host_bridge.control.control import ControlFailed, DeviceControl
 from host_bridge.control.till_transfer import send_till
 from host_bridge.files import Unusable
@@ -15,6 +15,7 @@ from host_bridge.pairing.paired_devices import PairedDevices
 from host_bridge.pairing.pairing import PairingFailed
 from host_bridge.payments.address_list import AddressList
 from host_bridge.progress import progress_bar
+from lightclient.errors import NotConfirmed
 from lightclient.limits import MAX_MONEY
 from lightclient.params import NETWORKS, Network
 
@@ -84,7 +85,7 @@ class TillOffer:
             time.sleep(_RESTART_SECONDS)
             try:
                 with open_cable(find_port(serial)) as cable:
-                    control = DeviceControl(cable, devices, max(end - time.monotonic(), 1))
+                    control = DeviceControl(cable, devices, max(end - time.monotonic(), 1), complain)
                     control.greet()
                     if control.device_id != device_id:
                         raise ControlFailed("another device is on the line now")
@@ -93,8 +94,8 @@ class TillOffer:
             except PairingFailed as error:
                 if time.monotonic() > end:
                     raise ControlFailed(str(error)) from None
-            except ControlFailed:  # the start may have come between
-                if tries >= _TRIES or time.monotonic() > end:
+            except ControlFailed as error:  # the start may have come between
+                if error.name == NotConfirmed.__name__ or tries >= _TRIES or time.monotonic() > end:
                     raise
 
 

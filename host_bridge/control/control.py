@@ -4,6 +4,7 @@ A device that is paired answers only who proves to know its key: the keys that a
 """
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import serial
@@ -12,7 +13,7 @@ from host_bridge.pairing.line import Cable
 from host_bridge.pairing.paired_devices import PairedDevices
 from lightclient import errors
 from lightclient.endpoint import Endpoint
-from lightclient.errors import AuthenticationFailed, LightClientError
+from lightclient.errors import AuthenticationFailed, LightClientError, NotConfirmed
 from lightclient.limits import MAX_PAYLOAD
 from lightclient.messages import ASK, DEVICE, GOODBYE, HELLO, PROTOCOL_VERSION, QUESTIONS, TOLD, encode
 from lightclient.pairing import asking_mac
@@ -21,6 +22,8 @@ from lightclient.wire import encode_frame
 MAX_ARGUMENT = MAX_PAYLOAD - 39  # bytes: the array's head, the question, the argument's head, the mac
 _MAX_ANSWER = 65_536
 _READ_SIZE = 4096
+_HAND_SECONDS = 60.0  # for a person to come to the device's button
+_HAND_PAUSE = 0.5
 _NUDGE_SECONDS = 2.0  # a device pauses for one before it greets again
 _ERRORS = {
     value.code: value
@@ -38,9 +41,19 @@ class ControlFailed(Exception):
 
 
 class DeviceControl:
-    """The device at the other end of `cable`. What waits, waits at most `seconds` for each answer."""
+    """The device at the other end of `cable`. What waits, waits at most `seconds` for each answer.
 
-    def __init__(self, cable: Cable, devices: PairedDevices, seconds: float = 20.0) -> None:
+    `say` is given a line for the person, where one has to hold the device's button.
+    """
+
+    def __init__(
+        self,
+        cable: Cable,
+        devices: PairedDevices,
+        seconds: float = 20.0,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._say = say
         self._cable = cable
         self._devices = devices
         self._seconds = seconds
@@ -93,6 +106,24 @@ class DeviceControl:
             if error is AuthenticationFailed:
                 text = "the device is paired with another bridge: only that one's computer may ask it (--state-dir)"
             raise ControlFailed(text, error.__name__)
+
+    def ask_with_hand(self, question: int, argument: bytes) -> bytes:
+        """The answer to what a paired device takes only while its button is held. Raises ControlFailed."""
+        end = time.monotonic() + _HAND_SECONDS
+        is_said = False
+        while True:
+            try:
+                return self.ask(question, argument)[0]
+            except ControlFailed as error:
+                if error.name != NotConfirmed.__name__:
+                    raise
+                if time.monotonic() > end:
+                    text = f"nobody has held the device's button for {_HAND_SECONDS:.0f} s: nothing has changed"
+                    raise ControlFailed(text, error.name) from None
+            if not is_said:
+                is_said = True
+                self._say("hold the device's button, until it says that you may let go")
+            time.sleep(_HAND_PAUSE)
 
     def ask_all(self, question: int) -> bytes:
         """The whole answer, piece by piece. Raises ControlFailed."""

@@ -31,7 +31,7 @@ def send_state(control: DeviceControl, exported: Exported, advance: Callable[[in
         for _, count, batch in _batches(exported, exported.base.height):
             control.ask(ASK_JUDGE, batch)
             advance(count)
-        control.ask(ASK_TAKE, exported.tip.block_hash)
+        control.ask_with_hand(ASK_TAKE, exported.tip.block_hash)
         parent = exported.base.height
     for is_last in (False, True):  # a longer branch is judged first, and fetched a second time
         for _, count, batch in _batches(exported, parent):

@@ -28,7 +28,7 @@ def send_till(
         advance(len(piece))
     if scripts:
         changes = {**changes, "addresses": len(scripts)}
-    control.ask(ASK_TILL, json.dumps(changes).encode())
+    control.ask_with_hand(ASK_TILL, json.dumps(changes).encode())
     return left_out
 
 

@@ -153,7 +153,10 @@ class HeaderChain(ChainView):
             self.store.commit(self.rules.state)
 
     def start_over(self, store: "WindowStore", start: ChainState) -> None:
-        """Leave the chain in `store`, which is ours, for the state `start`: see WindowStore.start_over."""
+        """Leave the chain in `store`, which is ours, for the state `start`: see WindowStore.start_over.
+
+        If that raises, this chain is of no use any more: the store has to be opened anew.
+        """
         self._branch = None
         store.start_over(start.height, encode_checkpoint(self.network, start))
         self.rules.state.copy_from(start)

@@ -40,6 +40,7 @@ def test_a_till_takes_a_list_of_addresses() -> None:
         "from firmware.till import TillRecord\n"
         "class Device:\n"
         "    face = None\n"
+        "    is_paired = False\n"
         "    def restart_soon(self, why): print(why)\n"
         "record = TillRecord(FolderFiles('.'))\n"
         "record.next = 6\n"

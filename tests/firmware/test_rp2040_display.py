@@ -31,7 +31,7 @@ SETTINGS = {
     "button": True,
     "requests": [REQUEST],
 }
-INVOICE_TEXT = AMOUNT + "\nsat\nto ...\n" + PAYMENT.address[-8:] + "\nREPLAY"
+INVOICE_TEXT = "REPLAY\n" + AMOUNT + "\nsat\nto ...\n" + PAYMENT.address[-8:]
 VIEWS = {
     "not paired": (NOT_PAIRED, "NOT PAIRED", "Plug me in and run\nlightclient pair", NO_PROGRESS, None),
     "ready": (READY, "READY", f"tip {HEIGHT}\n0 min old\nreplay, not for money", NO_PROGRESS, None),

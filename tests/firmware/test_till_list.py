@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from desk import BEFORE, PAYMENTS, Desk, archive
 
+from firmware.console import LOG, note_once
 from firmware.control import Control
 from firmware.till_list import read_piece
-from lightclient.errors import BadMessage, LightClientError, LimitExceeded, StoreError
+from lightclient.errors import BadMessage, LightClientError, LimitExceeded, StoreError, StoreFull
 from lightclient.limits import MAX_INVOICE_ADDRESSES, MAX_TILL_PIECE
-from lightclient.messages import ASK_ADDRESSES, ASK_SETTINGS, ASK_TILL
+from lightclient.messages import ASK_ADDRESSES, ASK_CHANGE, ASK_SETTINGS, ASK_TILL
 
 ITEMS = [{"name": "Coffee", "amount": PAYMENTS[0].amount}]
 SCRIPTS = [payment.script_pubkey for payment in PAYMENTS]
@@ -232,3 +233,60 @@ def test_a_till_of_which_an_address_was_typed_in_can_be_mended(tmp_path: Path) -
     shop.path.write_text(json.dumps(values))
     shop.give(SCRIPTS)
     assert shop.restarted().invoice() == PAYMENTS[0].address
+
+
+def test_a_piece_that_is_written_in_part_ends_the_list(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, SCRIPTS[:2])
+    before = shop.settings
+    shop.piece(0, FRESH[:4])
+    files: Any = shop.control._list._files  # type: ignore[union-attr]
+    append = files.append
+
+    def torn(name: str, data: bytes) -> None:
+        append(name, data[:30])
+        raise StoreFull("no room")
+
+    files.append = torn
+    with pytest.raises(StoreFull):
+        shop.piece(4, FRESH[4:8])
+    files.append = append
+    for asked in (lambda: shop.piece(4, FRESH[4:8]), lambda: shop.set(addresses=4), lambda: shop.set(addresses=8)):
+        with pytest.raises(StoreError, match="begin anew"):
+            asked()
+    assert shop.settings == before
+    assert shop.give(FRESH) == 0 and shop.restarted().told()["addresses"] == len(FRESH)
+
+
+def test_a_list_that_is_no_text_and_a_device_without_settings_are_refused_by_name(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, SCRIPTS[:2])
+    shop.give(FRESH)
+    again = shop.restarted()
+    (tmp_path / again.settings["till"]["addresses"]).write_bytes(b"0014" + b"00" * 20 + b"\n\xff\xfe\n")
+    with pytest.raises(StoreError):
+        again.told()
+    control = Control(again.desk.device, str(tmp_path / "none.json"))
+    for question, argument in ((ASK_CHANGE, b'{"relay_seconds": 5}'), (ASK_TILL, b'{"items": []}')):
+        with pytest.raises(LightClientError):
+            control.answer(question, memoryview(argument))
+    with pytest.raises(StoreError, match="pair it first"):
+        control.answer(ASK_CHANGE, memoryview(b'{"relay_seconds": 5}'))
+    assert not (tmp_path / "none.json").exists()
+
+
+def test_want_of_memory_while_what_answers_is_loaded_ends_no_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*arguments: object) -> None:
+        raise MemoryError
+
+    shop = Shop(tmp_path, SCRIPTS[:2])
+    monkeypatch.setattr("firmware.control.Control", no_memory)
+    with pytest.raises(LimitExceeded, match="memory"):
+        shop.desk.device._answer(ASK_SETTINGS, memoryview(bytes(4)))
+
+
+def test_a_log_that_is_no_text_gets_another_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(LOG).write_bytes(b"\xff\xfe\n")
+    note_once("the display is gone")
+    assert Path(LOG).read_bytes().endswith(b"\nthe display is gone\n")

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from desk import BEFORE, PAYMENTS, Desk, archive, request
 
+from firmware.files import FolderFiles
 from firmware.settings import check_settings
+from firmware.till import TillRecord
 from lightclient.errors import CorruptStore, StoreFull
 
 SCRIPTS = [payment.script_pubkey.hex() for payment in PAYMENTS]
@@ -120,6 +122,31 @@ def test_it_says_when_the_addresses_are_used_up(folder: Path) -> None:
     assert desk.view[1] == "NO INVOICE"
 
 
+def test_a_replay_is_called_one_on_every_view(folder: Path) -> None:
+    desk = opened(folder)
+    assert "\nreplay, not for money\n" in desk.view[2]
+    assert any(line.startswith("ready, tip") and line.endswith(", replay") for line in desk.board.shown)
+    desk.press(LONG)
+    assert "REPLAY" in desk.view[4][2].split("\n")
+    desk.announce(PAYMENTS[0].height)
+    desk.run(lambda: "seen 1/2" in desk.view[2])
+    assert "REPLAY" in desk.view[4][2].split("\n") and len(desk.view[4][2].split("\n")) == 8
+    desk.announce(PAYMENTS[0].height + 1)
+    desk.run(lambda: bool(desk.view[1] == "PAID"))
+    assert desk.view[2].endswith("\nreplay, not for money")
+
+
+def test_eight_invoices_with_the_longest_names_are_read_back(folder: Path) -> None:
+    longest = '"' * 20  # as JSON twice as long
+    check_settings(till(items=[{"name": longest, "amount": 1}]))
+    files = FolderFiles(str(folder))
+    written = TillRecord(files)
+    written.next = 1 << 29
+    written.invoices = [[(1 << 29) - i, longest, 2_100_000_000_000_000, 1 << 29] for i in range(8)]
+    written.save()
+    assert TillRecord(files).invoices == written.invoices
+
+
 def test_the_oldest_invoice_gives_way(folder: Path) -> None:
     scripts = ["0014" + f"{i:040x}" for i in range(12)]
     desk = opened(folder, addresses=scripts)
@@ -171,6 +198,9 @@ def test_a_record_that_is_damaged(broken: str, folder: Path) -> None:
         {"items": [{"name": "", "amount": 1}]},
         {"items": [{"name": "x" * 21, "amount": 1}]},
         {"items": [{"name": 7, "amount": 1}]},
+        {"items": [{"name": "Caf\u00e9", "amount": 1}]},  # as JSON longer than the record may be
+        {"items": [{"name": "a\nb", "amount": 1}]},
+        {"items": [{"name": "\ud800", "amount": 1}]},
         {"items": [{"name": "x", "amount": 0}]},
         {"items": [{"name": "x", "amount": True}]},
         {"items": [{"name": "x", "amount": 1.5}]},

@@ -11,6 +11,7 @@ from lightclient.messages import (
     PONG,
     REFUSED,
     STATE_READY,
+    STATE_STOPPED,
     STATE_SYNCING,
     STATE_WAITING,
     STATUS,
@@ -204,3 +205,15 @@ def test_headers_are_counted_once_in_a_reorg():
     branch = fork.batch(1) + fork.batch(3, salt=7)
     bridge.headers(5, parent, branch)
     assert client.chain.tip_height == 9 and client.headers_validated == 7 + 3
+
+
+def test_a_client_with_a_fault_touches_neither_chain_nor_payments():
+    client, bridge, miner = opened(5)
+    client.fault = "between two chains"
+    bridge.heard = []
+    bridge.mined(miner, 3)
+    bridge.say(TIP, 9, bytes(32), bridge.time)
+    bridge.turn(QUIET_TIMEOUT + 1)
+    assert client.is_open and client.chain.tip_height == 5 and client.state == STATE_STOPPED
+    assert bridge.take(GET_HEADERS) == []
+    client.fault = ""  # the next test has the same client

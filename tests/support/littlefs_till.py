@@ -35,6 +35,7 @@ class Face:
 
 class Device:
     face = Face()
+    is_paired = False
 
     def restart_soon(self, why):
         self.why = why

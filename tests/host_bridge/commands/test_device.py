@@ -3,6 +3,8 @@
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,31 @@ class Plugged:
         while sum(words in line for line in list(self.process.lines)) < count:
             assert time.monotonic() < end, (words, self.process.lines)
             time.sleep(0.02)
+
+    @contextmanager
+    def button_held(self, asked: str) -> Iterator[None]:
+        """By a person, who tries again until the device says that it may be let go."""
+        button = self.folder / "button"
+        words = asked + " let go of the button"
+
+        def count() -> int:
+            return sum(words in line for line in list(self.process.lines))
+
+        before = count()
+
+        def hold() -> None:
+            end = time.monotonic() + 30
+            while count() == before:
+                assert time.monotonic() < end, self.process.lines
+                time.sleep(0.8)
+                button.touch()
+                time.sleep(0.8)
+                button.unlink()
+
+        with ThreadPoolExecutor(1) as person:
+            held = person.submit(hold)
+            yield
+            held.result()
 
     def options(self) -> list[object]:
         return ["--serial", self.link, "--state-dir", self.state]
@@ -180,6 +207,24 @@ def test_a_new_device_takes_a_state_and_then_what_follows_it(plugged: Plugged, t
     assert plugged.info()["tip_height"] == 200
 
 
+def test_a_paired_device_takes_a_state_while_its_button_is_held(
+    plugged: Plugged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("pair", *plugged.options(), "--name", "door")
+    plugged.wait("no bridge", 2)
+    file = put(tmp_path / "first", export(100, 150))
+    with monkeypatch.context() as patch:
+        patch.setattr("host_bridge.control.control._HAND_SECONDS", 1.0)
+        assert "nobody has held" in plugged.device("import-state", file, code=1).stderr
+    assert plugged.info()["tip_height"] == 0
+    with plugged.button_held("NEW STATE?"):
+        assert "took the state as it is" in plugged.device("import-state", file).stdout
+    plugged.wait("no bridge", 3)
+    assert plugged.info()["tip_height"] == 150
+    # what follows by its work needs nobody
+    assert "headers that it lacked" in plugged.device("import-state", put(tmp_path / "second", export(60, 200))).stdout
+
+
 def test_a_device_judges_all_headers_before_it_takes_a_state(plugged: Plugged) -> None:
     good = exported(100, 150)
     broken = bytearray(good.headers)
@@ -209,7 +254,9 @@ def addresses(first: int, end: int) -> str:
     return "".join(f"{address_of(kinds[n % 4], REGTEST)}\n" for n, kinds in enumerate(scripts))
 
 
-def test_a_till_gets_its_items_and_addresses_at_pairing_and_new_ones_later(plugged: Plugged, tmp_path: Path) -> None:
+def test_a_till_gets_its_items_and_addresses_at_pairing_and_new_ones_later(
+    plugged: Plugged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "addresses.txt"
     file.write_text("# of the shop\n" + addresses(0, 100))
     wrong = tmp_path / "wrong.txt"
@@ -219,10 +266,11 @@ def test_a_till_gets_its_items_and_addresses_at_pairing_and_new_ones_later(plugg
     said = one_complaint(run("pair", *plugged.options(), "--invoice-addresses", wrong, code=2).stderr)
     assert "line 10" in said and "another network than regtest" in said
     assert plugged.settings == before and not list(PairedDevices(plugged.state).list())
-    result = run(
-        "pair", *plugged.options(), "--invoice-addresses", file, "--item", "Coffee=25000", "--item", "Apple pie=40000"
-    )
+    items = ("--item", "Coffee=25000", "--item", "Apple pie=40000")
+    with plugged.button_held("NEW TILL?"):
+        result = run("pair", *plugged.options(), "--invoice-addresses", file, *items)
     assert "100 new addresses" in result.stdout
+    assert one_complaint(result.stderr) == "hold the device's button, until it says that you may let go"
     plugged.wait("no bridge", 3)  # it has been paired, and it is a till
     told = json.loads(plugged.device("till", "--json").stdout)
     assert told["items"] == [{"name": "Coffee", "amount": 25_000}, {"name": "Apple pie", "amount": 40_000}]
@@ -234,7 +282,20 @@ def test_a_till_gets_its_items_and_addresses_at_pairing_and_new_ones_later(plugg
     said = one_complaint(plugged.device("till", "--item", "Tea=1", "--invoice-addresses", wrong, code=2).stderr)
     assert "line 10" in said and plugged.settings == paired_settings
     file.write_text(addresses(50, 350))
-    plugged.device("till", "--item", "Tea=1", "--invoice-addresses", file, "--minutes", 5)
+    with monkeypatch.context() as patch:  # nobody is there
+        patch.setattr("host_bridge.control.control._HAND_SECONDS", 1.0)
+        said = plugged.device("till", "--item", "Tea=1", code=1).stderr
+        assert said.splitlines()[1] == "lightclient: nobody has held the device's button for 1 s: nothing has changed"
+    assert plugged.settings == paired_settings
+    (plugged.folder / "button").touch()
+    with monkeypatch.context() as patch:  # one that is stuck is nobody
+        patch.setattr("host_bridge.control.control._HAND_SECONDS", 1.0)
+        time.sleep(6)
+        plugged.device("till", "--item", "Tea=1", code=1)
+    (plugged.folder / "button").unlink()
+    assert plugged.settings == paired_settings
+    with plugged.button_held("NEW TILL?"):
+        plugged.device("till", "--item", "Tea=1", "--invoice-addresses", file, "--minutes", 5)
     plugged.wait("no bridge", 4)
     said = plugged.device("till").stdout
     assert "Tea                   1 sat" in said and "addresses         300" in said and "minutes           5" in said

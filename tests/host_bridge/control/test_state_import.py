@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from faulty_files import Chance, MemoryFiles, PowerCut
 
+from firmware.hand import Hand
 from firmware.state_import import StateImport
+from hardware.simulated import SimulatedBoard
 from host_bridge.control.control import ControlFailed
 from host_bridge.control.state_transfer import send_state
 from host_bridge.demo.recording import Recording
@@ -17,9 +19,11 @@ from lightclient.errors import (
     CheckpointMismatch,
     EncodingError,
     LightClientError,
+    NotConfirmed,
     NotEnoughWork,
     PathMismatch,
     StoreError,
+    StoreFull,
     WrongNetwork,
 )
 from lightclient.headers.accumulator import Accumulator
@@ -55,6 +59,8 @@ class Box:
     """As much of a device as an import needs, and of the cable."""
 
     network = REGTEST.name
+    is_paired = False
+    face = None
 
     def __init__(self, files: MemoryFiles | None, start: ChainState = STATES[0]) -> None:
         self.start = start
@@ -62,7 +68,10 @@ class Box:
         store = WindowStore(REGTEST, files, self.acted, 3) if files and self.acted else RamStore(256)
         self.chain = HeaderChain(REGTEST, store, start)
         self.restarts = 0
+        self.board = SimulatedBoard()
+        self.hand = Hand(self)  # type: ignore[arg-type]
         self._import: StateImport | None = None
+        self.fault = ""
         self.client = self.settings = self
 
     def now(self) -> int:
@@ -76,7 +85,7 @@ class Box:
 
     def take(self, question: int, argument: bytes) -> bytes:
         if question == ASK_STATE:
-            self._import = StateImport(self, memoryview(argument))  # type: ignore[arg-type]
+            self._import = StateImport(self, memoryview(argument), self.hand)  # type: ignore[arg-type]
         assert self._import is not None
         return self._import.take(question, memoryview(argument))
 
@@ -85,6 +94,9 @@ class Box:
             return self.take(question, argument), 0
         except LightClientError as error:
             raise ControlFailed(str(error), type(error).__name__) from None
+
+    def ask_with_hand(self, question: int, argument: bytes) -> bytes:
+        return self.ask(question, argument)[0]
 
     def send(self, values: Exported) -> bool:
         return send_state(self, values)  # type: ignore[arg-type]
@@ -161,6 +173,74 @@ def test_a_power_cut_while_headers_are_added_leaves_a_chain_of_both() -> None:
     assert {80, 150} <= found
 
 
+class FailingFiles(MemoryFiles):
+    """Of which write or append number `fails_at` raises `error`, and with StoreFull all that follow; 0: none."""
+
+    fails_at = 0
+    error: type[Exception] = StoreFull
+
+    def _fail(self) -> None:
+        if self.fails_at:
+            self.fails_at -= 1
+            if not self.fails_at:
+                self.fails_at = int(self.error is StoreFull)
+                raise self.error("no room")
+
+    def write(self, name: str, data: bytes) -> None:
+        self._fail()
+        super().write(name, data)
+
+    def append(self, name: str, data: bytes) -> None:
+        self._fail()
+        super().append(name, data)
+
+
+@pytest.mark.parametrize("error", [StoreFull, MemoryError])
+def test_a_write_that_fails_while_a_state_is_taken_needs_a_new_start_and_no_more(error: type[Exception]) -> None:
+    good = exported(100, 150)
+    (batch,) = batches(good)
+    found = set()
+    failing = 1
+    while True:
+        files = FailingFiles()
+        box = Box(files)
+        box.take(ASK_STATE, good.checkpoint)
+        box.take(ASK_JUDGE, batch)
+        files.error, files.fails_at = error, failing
+        try:
+            box.take(ASK_TAKE, good.tip.block_hash)
+        except (StoreFull, MemoryError):
+            pass
+        else:
+            break
+        files.fails_at = 0
+        assert box.restarts == 1 and box.fault
+        files_then = files.copy()
+        for step in ((ASK_STATE, good.checkpoint), (ASK_JUDGE, batch), (ASK_ADD, batch), (ASK_END, bytes(32))):
+            with pytest.raises(StoreError, match="starts anew"):
+                box.take(*step)
+        box.chain.commit()  # as when the program ends
+        files.close()
+        assert {name: files.content(name) for name in files.names()} == {
+            name: files_then.content(name) for name in files_then.names()
+        }
+        again = Box(files)
+        found.add(again.chain.tip_height)
+        assert again.tip in (at(0), at(100))
+        again.send(good)
+        assert again.tip == at(150)
+        failing += 1
+    assert failing > 3 and 100 in found
+
+
+def test_headers_without_a_parent_say_nothing_of_the_best_height() -> None:
+    box = Box(MemoryFiles())
+    box.take(ASK_STATE, exported(100, 150).checkpoint)
+    (batch,) = batches(exported(100, 150))
+    refused(BadLink, box, (ASK_ADD, b"\xff\xff\xff\x3f" + batch[4:]))
+    assert box.chain.store.best_height == 0
+
+
 def refused(error: type[LightClientError], box: Box, *steps: tuple[int, bytes]) -> None:
     """The last of these steps is refused; nothing has changed."""
     before = box.tip
@@ -182,6 +262,9 @@ def batches(values: Exported) -> list[bytes]:
             if question == ASK_JUDGE:
                 sent.append(argument)
             return b"\x01", 0
+
+        def ask_with_hand(self, question: int, argument: bytes) -> bytes:
+            return b""
 
     listener: Any = Listener()
     send_state(listener, values)
@@ -214,6 +297,24 @@ def test_what_a_device_refuses() -> None:
     without = state_at(100, False)
     refused(PathMismatch, Box(MemoryFiles()), (ASK_STATE, encode_checkpoint(REGTEST, without)), (ASK_JUDGE, batch))
     refused(NotEnoughWork, Box(MemoryFiles(), STATES[150]), begin, (ASK_JUDGE, batch), take)
+
+
+def test_a_paired_device_takes_a_state_with_a_hand_at_its_button() -> None:
+    good = exported(100, 150)
+    (batch,) = batches(good)
+    box = Box(MemoryFiles())
+    box.is_paired = True
+    steps = ((ASK_STATE, good.checkpoint), (ASK_JUDGE, batch), (ASK_TAKE, good.tip.block_hash))
+    refused(NotConfirmed, box, *steps)
+    assert box.board.shown == ["NEW STATE? hold the button"]
+    refused(NotConfirmed, box, steps[2])
+    box.board.button_down = True
+    box.take(*steps[2])
+    assert box.tip == at(100)
+    box.board.button_down = False
+    box.take(ASK_ADD, batch)  # what has work needs nobody
+    box.take(ASK_END, good.tip.block_hash)
+    assert box.tip == at(150)
 
 
 def test_a_store_that_has_begun_takes_no_state() -> None:
