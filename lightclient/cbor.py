@@ -5,7 +5,7 @@ shortest form. Anything else is refused. A length is compared with the caller's 
 what is there before it is used; nothing is copied.
 """
 
-from lightclient.compat import const, micropython
+from lightclient.compat import const
 from lightclient.errors import LimitExceeded, NonCanonicalEncoding, TrailingData, TruncatedInput
 
 TYPE_CHECKING = const(False)
@@ -21,7 +21,6 @@ _NAMES = ("integer", "negative integer", "byte string", "text", "array", "map", 
 MAX_HEAD = const(9)  # bytes of the longest head
 
 
-@micropython.native
 def head_length(first: int) -> int:
     """Bytes of a head whose first byte is `first`. Raises NonCanonicalEncoding for an indefinite or reserved one."""
     short = first & 0x1F
@@ -32,7 +31,6 @@ def head_length(first: int) -> int:
     return 1 + (1 << (short - 24))
 
 
-@micropython.native
 def read_head(buffer: "Buffer", offset: int, major: int, maximum: int) -> int:
     """The argument of the head at `offset`, which is whole and of type `major`; at most `maximum`."""
     first = buffer[offset]

@@ -5,7 +5,7 @@ Source of the rules: Core `merkle.cpp` ComputeMerkleRoot (CVE-2012-2459) and Ele
 
 from hashlib import sha256
 
-from lightclient.compat import const, micropython
+from lightclient.compat import const
 from lightclient.errors import (
     DepthMismatch,
     IndexOutOfRange,
@@ -56,7 +56,6 @@ class MerkleFold:
         """
         self.add_run(buffer, offset, 1)
 
-    @micropython.native
     def add_run(self, buffer: "Buffer", offset: int, count: int) -> None:
         """Fold in the `count` siblings that stand one after the other at `buffer[offset:]`; raises as `add` does."""
         hasher = sha256  # a local name is found sooner
