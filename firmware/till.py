@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 FIRST_REQUEST = const(0x10000)  # request ids of invoices: this and the number of their address
 MAX_ITEMS = const(16)
 MAX_ADDRESSES = const(200)  # in settings; a file has any number
+KNOWN = const(20)  # hex digits at the end of a script_pubkey: 64 bits of its hash at least
 _MAX_NAME = const(20)
 _RECORDS = ("till.a", "till.b")
 _MAX_RECORD = const(2048)
@@ -74,11 +75,33 @@ class TillSettings:
         """The script_pubkey of an address; empty when there are no more. Raises ValueError, OSError."""
         if not self.file:
             return self.scripts[index] if index < len(self.scripts) else b""
-        with open(self._path()) as file:
+        with open(self._path(), "rb") as file:
             for i, line in enumerate(file):
                 if i == index:
-                    return read_script(line.strip(), _OF_ADDRESSES)
+                    return read_script(line.strip().decode(), _OF_ADDRESSES)
         return b""
+
+    def next_script(self, index: int) -> "tuple[int, bytes]":
+        """The number of the first from `index` on that can be used, and it; a list by hand may have others."""
+        while True:
+            try:
+                script = self.script(index)
+                if not script or not self._has_before(index, hexlify(script)[-KNOWN:]):
+                    return index, script
+            except ValueError:
+                pass
+            index += 1
+
+    def _has_before(self, index: int, ending: bytes) -> bool:
+        if not self.file:
+            return False
+        with open(self._path(), "rb") as file:
+            for i, line in enumerate(file):
+                if i == index:
+                    break
+                if line.strip().lower()[-KNOWN:] == ending:
+                    return True
+        return False
 
     def lines(self) -> "Iterator[str]":
         """The list, as hex. To be read to its end: only then its file is closed. Raises OSError."""
@@ -195,14 +218,13 @@ class Till:
         record = self._record
         name, amount = self._settings.items[self._item]
         try:
-            script = self._settings.script(record.next)
+            number, script = self._settings.next_script(record.next)
             if not script:
                 self.notice = (REFUSED, "NO ADDRESS", "All %d are used: run\nlightclient device\ntill" % record.next)
                 return
             self._make_room()
             from_height = min(self._client.chain.tip_height + 1, MAX_HEIGHT)
-            number = record.next
-            record.next += 1
+            record.next = number + 1
             record.invoices.append([number, name, amount, from_height])
             record.save()
             self._request = self._make(number, script, amount, from_height)

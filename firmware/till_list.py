@@ -8,7 +8,7 @@ them again. So the till's record (till.py) goes on counting through it, and what
 
 from binascii import hexlify
 
-from firmware.till import TillRecord, TillSettings
+from firmware.till import KNOWN, TillRecord, TillSettings
 from lightclient.compat import const
 from lightclient.errors import BadMessage, LightClientError, LimitExceeded, StoreError
 from lightclient.limits import MAX_INVOICE_ADDRESSES, MAX_TILL_PIECE
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lightclient.headers.store import Files
 
 NAMES = ("till.1", "till.2")
-_KNOWN = const(20)  # hex digits at the end of a script_pubkey: 64 bits of its hash at least
 _PIECE = const(512)
 
 
@@ -38,7 +37,8 @@ class TillList:
         self._used = TillRecord(files).next
         old = values.get("till")
         present = old.get("addresses") if isinstance(old, dict) else ""
-        self.name = NAMES[1 if present == NAMES[0] else 0]
+        is_first = isinstance(present, str) and present.split("/")[-1] == NAMES[0]  # by hand with its folder
+        self.name = NAMES[1 if is_first else 0]
         self._old = present if present in NAMES else ""
         self._path = folder + "/" + self.name
         files.write(self.name, b"")
@@ -56,7 +56,7 @@ class TillList:
             settings.folder = folder
             for line in settings.lines():
                 if count < self._used:
-                    text += (line if count in watched else line[-_KNOWN:]).lower() + "\n"
+                    text += (line if count in watched else line[-KNOWN:]).lower() + "\n"
                     count += 1
                 if len(text) >= _PIECE:
                     self._files.append(self.name, text.encode())
@@ -80,15 +80,15 @@ class TillList:
     def _add(self, scripts: "list[str]") -> None:
         if self._came + len(scripts) > MAX_INVOICE_ADDRESSES:
             raise LimitExceeded("addresses: more than " + str(MAX_INVOICE_ADDRESSES))
-        new = {script[-_KNOWN:] for script in scripts}
+        new = {script[-KNOWN:] for script in scripts}
         with open(self._path) as file:
             for line in file:
-                new.discard(line.rstrip()[-_KNOWN:])
+                new.discard(line.rstrip()[-KNOWN:])
         text = ""
         kept = 0
         for script in scripts:
-            if script[-_KNOWN:] in new:
-                new.discard(script[-_KNOWN:])
+            if script[-KNOWN:] in new:
+                new.discard(script[-KNOWN:])
                 text += script + "\n"
                 kept += 1
         self._is_whole = False

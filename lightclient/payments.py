@@ -225,7 +225,8 @@ class PaymentBook:
         except LightClientError as error:  # AlreadyActed, or StoreFull: without the record nothing may move
             self._tell(EVENT_REFUSED, payment, confirmations, describe(error))
             return
-        self._chain.floor = self._acted.floor
+        finally:
+            self._chain.floor = self._acted.floor
         self.requests.pop(request_id, None)
         if len(self._acted_on) == MAX_ACTED_WATCHED:
             self._acted_on.pop(0)

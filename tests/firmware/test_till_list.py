@@ -235,6 +235,19 @@ def test_a_till_of_which_an_address_was_typed_in_can_be_mended(tmp_path: Path) -
     assert shop.restarted().invoice() == PAYMENTS[0].address
 
 
+def test_a_list_that_the_settings_name_by_its_path_is_not_written_over(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, SCRIPTS[:2])
+    present = tmp_path / "till.1"
+    present.write_text(SCRIPTS[0].hex() + "\n")
+    values = shop.settings
+    values["till"]["addresses"] = str(present)
+    shop.path.write_text(json.dumps(values))
+    shop.piece(0, FRESH[:4])
+    assert present.read_text() == SCRIPTS[0].hex() + "\n"
+    shop.set(addresses=4)
+    assert shop.settings["till"]["addresses"] == "till.2"
+
+
 def test_a_piece_that_is_written_in_part_ends_the_list(tmp_path: Path) -> None:
     shop = Shop(tmp_path, SCRIPTS[:2])
     before = shop.settings

@@ -119,7 +119,7 @@ def test_it_says_when_the_addresses_are_used_up(folder: Path) -> None:
         file.write("no script\n")
     desk.run_for(6)
     desk.press(LONG)
-    assert desk.view[1] == "NO INVOICE"
+    assert desk.view[1] == "NO ADDRESS"
 
 
 def test_a_replay_is_called_one_on_every_view(folder: Path) -> None:
@@ -145,6 +145,19 @@ def test_eight_invoices_with_the_longest_names_are_read_back(folder: Path) -> No
     written.invoices = [[(1 << 29) - i, longest, 2_100_000_000_000_000, 1 << 29] for i in range(8)]
     written.save()
     assert TillRecord(files).invoices == written.invoices
+
+
+def test_lines_of_a_list_by_hand_that_cannot_be_used_count_as_used(folder: Path) -> None:
+    lines = [SCRIPTS[0], "", SCRIPTS[0].upper(), "# the rest", SCRIPTS[1], SCRIPTS[0], SCRIPTS[2]]
+    (folder / "list").write_bytes("\n".join(lines).encode() + b"\n\xff\xfe\n")
+    desk = opened(folder, addresses="list")
+    for payment, used in ((PAYMENTS[0], 1), (PAYMENTS[1], 5), (PAYMENTS[2], 7)):
+        desk.press(LONG)
+        assert desk.view[4][0] == payment.address and record(folder)[0] == used
+        desk.press(LONG)
+        desk.run_for(6)
+    desk.press(LONG)
+    assert desk.view[1] == "NO ADDRESS"
 
 
 def test_the_oldest_invoice_gives_way(folder: Path) -> None:

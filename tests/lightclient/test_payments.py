@@ -12,6 +12,7 @@ from lightclient.errors import (
     LimitExceeded,
     MerkleRootMismatch,
     NotThePayment,
+    StoreFull,
     TrailingData,
     TruncatedInput,
 )
@@ -43,6 +44,20 @@ def test_a_payment_is_confirmed_once():
         assert verdict(bridge) == BadMessage.code
         bridge.turn(1000)
     assert confirmed(client, bridge) == [1] and client.book.requests == {}
+
+
+def test_blocks_that_a_failed_record_has_made_final_are_final():
+    client, bridge, miner, block, _ = paid([request(1, confirmations=2)])
+    bridge.send_proof(1, block.proof)
+    acted = client.book._acted
+
+    def add(*payment):
+        acted.floor = 1
+        raise StoreFull("no room")
+
+    acted.add = add
+    bridge.mined(miner, 1)
+    assert confirmed(client, bridge) == [] and client.chain.floor == 1
 
 
 def test_two_requests_for_one_output():

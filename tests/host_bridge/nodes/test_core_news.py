@@ -2,10 +2,11 @@
 
 import asyncio
 import time
+from importlib.util import find_spec
 
-import pytest
 from node_calls import core_url, with_opened
 from regtest_node import RegtestNode, free_port
+from support import require
 
 from host_bridge.nodes.core_zmq import address_of
 
@@ -29,7 +30,7 @@ def test_news_come_at_once_or_at_the_latest_after_the_time_given(regtest_node):
 
 
 def test_zmq_brings_news_where_it_is_offered():
-    pytest.importorskip("zmq")
+    require(find_spec("zmq") is not None, "pyzmq is not installed")
     with RegtestNode(f"-zmqpubhashblock=tcp://0.0.0.0:{free_port()}") as node:
 
         async def wait(opened):
