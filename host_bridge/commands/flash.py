@@ -117,7 +117,6 @@ def _flash_files(port: str, previous: bool, dry_run: bool) -> None:
             if not dry_run:
                 bring_back(board)
                 say("verified  it is in its place")
-                board.restart()
             return
         if is_up_to_date(board, files):
             say(f"verified  it has just these {len(files)} files ({size:,} bytes) already")
@@ -128,6 +127,5 @@ def _flash_files(port: str, previous: bool, dry_run: bool) -> None:
         with progress_bar("copying", size) as advance:
             install(board, files, advance)
         say(f"verified  SHA-256 of each of {len(files)} files; the board restarts")
-        board.restart()
     finally:
         board.close()

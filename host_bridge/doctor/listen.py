@@ -57,10 +57,20 @@ def _in_use(setup: Setup, text: str, port: int) -> Finding:
     if bridge is not None and any(user.pid == bridge.pid for user in users.programs):
         return good(_CHECK, f"{text}: the bridge listens there ({bridge})")
     if users.programs:
-        told = f"{text} is taken by {users.programs[0]}"
-        return broken(_CHECK, told, users.programs[0].how_to_end())
+        user = users.programs[0]
+        told = f"{text} is taken by {user}"
+        # only a bridge of ours is one too many: whatever else it is, a node among them, has its reasons
+        is_ours = any("lightclient" in part or "host_bridge" in part for part in user.arguments())
+        return broken(_CHECK, told, user.how_to_end() if is_ours else _with(setup, text, _another_port(text, port)))
     told = f"{text} is taken by a program of another user"
     return broken(_CHECK, told, as_root(command("fuser", "-v", f"{port}/tcp")))
+
+
+def _another_port(text: str, port: int) -> str:
+    """The same address with the next port that is free."""
+    host = text.rpartition(":")[0]
+    free = next((other for other in range(port + 1, 65536) if _try(host.strip("[]"), other) is None), 0)
+    return f"{host}:{free}"
 
 
 def _with(setup: Setup, old: str, new: str) -> str:

@@ -55,7 +55,7 @@ for name in {names!r}:
 
 
 class BoardFiles:
-    """A board at `port`, its program stopped at the prompt. Raises Unusable. Close it."""
+    """A board at `port`, its program stopped at the prompt until `close`. Raises Unusable."""
 
     def __init__(self, port: str) -> None:
         try:
@@ -112,13 +112,12 @@ class BoardFiles:
         """Put what is in NEW in the place of what there is, and that into BEFORE."""
         self.execute(_SWAP.format(names=names, old=BEFORE, new=NEW))
 
-    def restart(self) -> None:
+    def close(self) -> None:
+        """Let its program start again: it has been stopped, whatever became of the files."""
         try:
             self._transport.exec_raw_no_follow("import machine; machine.reset()")
         except self._errors:
             pass  # it is gone already
-
-    def close(self) -> None:
         self._transport.close()
 
 
