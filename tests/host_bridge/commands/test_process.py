@@ -76,7 +76,7 @@ class Terminal:
 def test_the_installed_command():
     """What pyproject.toml calls `lightclient`."""
     assert run_process("--version").stdout.startswith("lightclient 0.")
-    assert 'lightclient = "host_bridge.cli:app"' in (ROOT / "pyproject.toml").read_text()
+    assert 'lightclient = "host_bridge.__main__:main"' in (ROOT / "pyproject.toml").read_text()
     result = run_process("headers", "check", data_path(MAINNET_LATE), "--network=mainnet", "--start-height=822528")
     assert result.stdout.startswith("good        8,065 headers of mainnet") and result.stderr == ""
     line = json.loads(run_process("verify", data_path(VALID), "--unanchored", "--json").stdout.splitlines()[0])
@@ -150,6 +150,21 @@ def test_the_bar_does_not_take_the_output(tmp_path):
 
 
 # --- ends ---
+
+
+def test_ctrl_c_while_it_loads():
+    interrupted = (
+        "import sys\n"
+        "class Impatient:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'host_bridge.commands':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Impatient())\n"
+        "from host_bridge.__main__ import main\n"
+        "main()\n"
+    )
+    process = subprocess.run([sys.executable, "-c", interrupted], cwd=ROOT, capture_output=True, check=False)
+    assert (process.returncode, process.stdout, process.stderr) == (130, b"", b"")
 
 
 def test_ctrl_c(tmp_path):
