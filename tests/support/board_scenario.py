@@ -137,8 +137,7 @@ def cut_around_the_pulse(boards: Boards, synced: Any) -> None:
     run.run(lambda: bool(run.events(EVENT_RELAY_OFF)))
     run.board.run_for(0.3)
     assert run.times_closed == 1 and len(cuts) >= 4
-    first = next(i for i, (closed, _) in enumerate(cuts) if closed)
-    for closed, files in cuts[max(first - 2, 0) : first + 1] + cuts[-1:]:
+    for closed, files in cuts:
         again = start(boards, files, PAYMENTS[0].height + 1)
         again.run(
             lambda again=again: bool(again.events(EVENT_REFUSED) or again.events(EVENT_RELAY_OFF))  # type: ignore[misc]
